@@ -1,0 +1,1 @@
+"""The Sonoteca desktop client: the window in which a sound library is used."""

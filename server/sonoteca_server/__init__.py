@@ -1,0 +1,1 @@
+"""The Sonoteca server: keeps WAV recordings and serves them to a team."""

@@ -1,0 +1,98 @@
+"""sonoteca-server: serve a library, look after its catalogue, show the settings."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from sonoteca_server import app, database
+from sonoteca_server.settings import Settings, default_file, load
+from sonoteca_shared import __version__
+from sonoteca_shared.errors import SonotecaError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; its exit code."""
+    given = vars(_parser().parse_args(argv))
+    command, file = given.pop("command"), given.pop("config")
+    action, yes = given.pop("action", None), given.pop("yes", False)
+    try:
+        settings, sources = load(given, file=file)
+        if command == "serve":
+            return _serve(settings)
+        if command == "db":
+            return database.run(action, settings.data, yes=yes)
+        return _show(settings, sources)
+    except SonotecaError as error:
+        print(f"sonoteca-server: {error}", file=sys.stderr)
+        return 1
+
+
+def _serve(settings: Settings) -> int:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    asyncio.run(app.serve(settings))
+    return 0
+
+
+def _show(settings: Settings, sources: dict[str, str]) -> int:
+    for field in fields(Settings):
+        value = getattr(settings, field.name)
+        print(f"{field.name} = {value!s:40} # {sources[field.name]}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sonoteca-server",
+        description="Keeps a team's WAV recordings and serves them.",
+        epilog="example: sonoteca-server serve --data ~/sounds --port 8282",
+    )
+    parser.add_argument("--version", action="version", version=f"Sonoteca {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve",
+        help="serve a library until stopped",
+        epilog="example: sonoteca-server serve --data ~/sounds --port 0",
+    )
+    database_ = commands.add_parser(
+        "db",
+        help="create, destroy or reset the catalogue of a library",
+        epilog="example: sonoteca-server db create --data ~/sounds",
+    )
+    database_.add_argument("action", choices=["create", "destroy", "reset"])
+    database_.add_argument("--yes", action="store_true", help="do not ask before deleting")
+    settings = commands.add_parser(
+        "settings",
+        help="show every setting and where its value comes from",
+        epilog="example: SONOTECA_PORT=9000 sonoteca-server settings",
+    )
+    for command in (serve, database_, settings):
+        _add_settings(command)
+    return parser
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help=f"settings file (default: {default_file()})"
+    )
+    words: dict[str, Any] = {
+        "data": "folder of the library",
+        "host": "address to listen on (default: 127.0.0.1)",
+        "port": "port to listen on, 0 for any free one (default: 8282)",
+        "access": "who may use the library; “open” must be said off loopback",
+        "public_url": "address that people reach the server under",
+        "max_upload_bytes": "largest file that is taken (default: 0, any)",
+        "min_free_bytes": "what uploads leave free on the disk (default: 64 MiB)",
+        "body_idle_s": "seconds of silence within a body (default: 30)",
+    }
+    for name, text in words.items():
+        command.add_argument(f"--{name.replace('_', '-')}", metavar=name.upper(), help=text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""Puts the server together; the one file that knows every part."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from sonoteca_server.catalog import Catalog
+from sonoteca_server.handlers import url_specs
+from sonoteca_server.handlers.handler import Handler, Services, UnknownPath
+from sonoteca_server.jobs.analysis import Analysis
+from sonoteca_server.library.ingest import Ingest
+from sonoteca_server.library.sounds import Sounds
+from sonoteca_server.settings import Settings
+from sonoteca_server.storage.local import LocalBlobs
+from sonoteca_shared.errors import SonotecaError
+
+CATALOG = "catalog.sqlite"
+_MAX_HEAD = 32 << 10
+_STOP_S = 10.0
+_IDLE_S = 75.0
+
+log = logging.getLogger(__name__)
+
+
+class CannotStartError(SonotecaError):
+    """The server must not, or cannot, start as it was told to."""
+
+    code = "cannot-start"
+
+
+class Library:
+    """A data folder in use by this process alone: its lock, its blobs and its catalogue."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = lock_folder(folder)
+        try:
+            self.blobs = LocalBlobs(folder)
+            if not (folder / CATALOG).exists() and not self.blobs.empty:
+                raise CannotStartError(
+                    f"{folder} holds recordings but no {CATALOG}: restore the catalogue from a "
+                    "backup; an empty one would hide them all"
+                )
+            self.blobs.sweep()
+            self.catalog = Catalog(folder / CATALOG)
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def close(self) -> None:
+        """Finish what is written and let others in."""
+        self.catalog.close()
+        os.close(self._lock)
+
+
+def lock_folder(folder: Path) -> int:
+    """Claim a data folder for this process; CannotStartError when another one has it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CannotStartError(f"{folder} cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise CannotStartError(
+            f"another server is using {folder}: stop it first, or choose another --data"
+        ) from None
+    return lock
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; the address is printed once requests are answered."""
+    _check_access(settings)
+    library = Library(settings.data)
+    try:
+        await _serve(settings, library)
+    finally:
+        library.close()
+
+
+async def _serve(settings: Settings, library: Library) -> None:
+    sockets = _listen(settings)
+    analysis = Analysis(library.catalog, library.blobs, lambda: None)
+    ingest = Ingest(library.catalog, library.blobs, analysis.wake)
+    services = Services(
+        sounds=Sounds(library.catalog, library.blobs),
+        ingest=ingest,
+        blobs=library.blobs,
+        analysis=analysis,
+        public_host=urlsplit(settings.public_url).netloc,
+        max_upload_bytes=settings.max_upload_bytes,
+        min_free_bytes=settings.min_free_bytes,
+        body_idle_s=settings.body_idle_s,
+    )
+    server = HTTPServer(
+        make_application(services),
+        idle_connection_timeout=_IDLE_S,
+        max_header_size=_MAX_HEAD,
+        xheaders=False,
+    )
+    server.add_sockets(sockets)
+    working = asyncio.create_task(analysis.run())
+    host, port = sockets[0].getsockname()[:2]
+    print(f"Sonoteca server on http://{_in_url(host)}:{port}", flush=True)  # noqa: T201 - contract
+    try:
+        await _asked_to_stop()
+    finally:
+        server.stop()
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_S):
+                await server.close_all_connections()
+
+
+def make_application(services: Services) -> Application:
+    """The table of URLs as an application; requests are logged by us, and without queries."""
+    return Application(
+        list(url_specs(services)),
+        default_handler_class=UnknownPath,
+        default_handler_args={"services": services},
+        log_function=_log_request,
+    )
+
+
+def _log_request(handler: object) -> None:
+    assert isinstance(handler, Handler)
+    request, status = handler.request, handler.get_status()
+    took = 1000 * request.request_time()
+    log.info("%s %s %d %.1f ms %s", request.method, request.path, status, took, handler.request_id)
+
+
+async def _asked_to_stop() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def _check_access(settings: Settings) -> None:
+    """Open is the default only where nobody but this machine can reach the server."""
+    if settings.access not in ("", "open"):
+        raise CannotStartError(
+            f"access “{settings.access}” does not exist yet; the only one so far is “open”"
+        )
+    if _is_loopback(settings.host):
+        return
+    if settings.access != "open":
+        raise CannotStartError(
+            f"{settings.host} can be reached from other machines, and there are no accounts yet: "
+            "say --access open if everyone who reaches it may read and change the library"
+        )
+    print(  # noqa: T201 - a warning that no log level hides
+        f"WARNING: everyone who can reach {settings.host}:{settings.port} may read and change this "
+        "library (--access open).",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen(settings: Settings) -> list[socket.socket]:
+    try:
+        if settings.port == 0 and settings.host == "localhost":
+            # One port for both families cannot be had by chance.
+            return bind_sockets(0, "127.0.0.1")
+        return bind_sockets(settings.port, settings.host)
+    except OSError as error:
+        raise CannotStartError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "
+            "choose another --port, or 0 for any free one"
+        ) from error
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,194 @@
+"""Which sounds match, and in which order: filters as SQL, keyset pages instead of offsets."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_
+
+from sonoteca_server.catalog.schema import repositories, sounds
+from sonoteca_shared.errors import BadRequestError
+from sonoteca_shared.query import words_of
+
+COUNT_LIMIT = 10_000
+_STREAM_PAGE = 1_000
+
+# What a sort may be called → the column that orders it.
+SORTS: dict[str, ColumnElement[Any]] = {
+    "created": sounds.c.created,
+    "name": sounds.c.name_key,
+    "folder": sounds.c.folder_key,
+    "duration": sounds.c.duration,
+    "size": sounds.c.size,
+    "samplerate": sounds.c.samplerate,
+    "bitdepth": sounds.c.bitdepth,
+    "channels": sounds.c.channels,
+    "format": sounds.c.format,
+    "container": sounds.c.container,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundFilter:
+    """What a sound must be like; None asks nothing. Durations in seconds, sizes in bytes."""
+
+    name: str | None = None
+    folder: str | None = None
+    repository: str | None = None
+    minduration: float | None = None
+    maxduration: float | None = None
+    minsize: int | None = None
+    maxsize: int | None = None
+    samplerate: int | None = None
+    channels: int | None = None
+    bitdepth: int | None = None
+    format: str | None = None
+    created_after: str | None = None
+    created_before: str | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A sort by its name and direction; sounds that are equal in it come by id."""
+
+    sort: str = "created"
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The place between two rows where a page begins; `backward` reads towards the start."""
+
+    order: Order
+    value: Any
+    id: str
+    backward: bool = False
+
+    def text(self) -> str:
+        """The opaque form that travels."""
+        parts = [self.order.sort, self.order.descending, self.value, self.id, self.backward]
+        return base64.urlsafe_b64encode(msgspec.json.encode(parts)).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page: the documents of its sounds as they are sent, and where its neighbours begin."""
+
+    docs: list[str]
+    names: list[str]
+    next: Cursor | None
+    previous: Cursor | None
+
+
+def parse_cursor(text: str) -> Cursor:
+    """A cursor from its opaque form."""
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        sort, descending, value, sound_id, backward = msgspec.json.decode(
+            data, type=tuple[str, bool, str | int | float, str, bool]
+        )
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        raise BadRequestError(
+            "cursor is not one that this server gave; start again without it"
+        ) from error
+    if sort not in SORTS:
+        raise BadRequestError("cursor is not one that this server gave; start again without it")
+    return Cursor(Order(sort, descending), value, sound_id, backward)
+
+
+def find_page(
+    connection: Connection,
+    wanted: SoundFilter,
+    order: Order,
+    *,
+    size: int,
+    cursor: Cursor | None = None,
+) -> Found:
+    """Up to `size` matching sounds from the cursor on, in the order asked for."""
+    if cursor is not None:
+        order = cursor.order
+    backward = cursor is not None and cursor.backward
+    column = SORTS[order.sort]
+    query = _where(select(sounds.c.doc, sounds.c.name, sounds.c.id, column.label("value")), wanted)
+    down = order.descending != backward
+    if cursor is not None:
+        place, start = tuple_(column, sounds.c.id), tuple_(cursor.value, cursor.id)
+        query = query.where(place < start if down else place > start)
+    ends = (column.desc(), sounds.c.id.desc()) if down else (column, sounds.c.id)
+    rows = list(connection.execute(query.order_by(*ends).limit(size + 1)))
+    more, rows = len(rows) > size, rows[:size]
+    if backward:
+        rows.reverse()
+    if not rows:
+        return Found([], [], None, None)
+    first = Cursor(order, rows[0].value, rows[0].id, backward=True)
+    last = Cursor(order, rows[-1].value, rows[-1].id)
+    return Found(
+        docs=[row.doc for row in rows],
+        names=[row.name for row in rows],
+        next=last if more or backward else None,
+        previous=first if (more if backward else cursor is not None) else None,
+    )
+
+
+def pages(connection: Connection, wanted: SoundFilter, order: Order) -> Iterator[Found]:
+    """All matching sounds, a page at a time, so that memory stays flat."""
+    cursor = None
+    while True:
+        found = find_page(connection, wanted, order, size=_STREAM_PAGE, cursor=cursor)
+        yield found
+        if found.next is None:
+            return
+        cursor = replace(found.next)
+
+
+def count(connection: Connection, wanted: SoundFilter) -> tuple[int, bool]:
+    """How many sounds match, and whether there are more than were counted."""
+    capped = _where(select(sounds.c.seq), wanted).limit(COUNT_LIMIT + 1).subquery()
+    number = connection.execute(select(func.count()).select_from(capped)).scalar_one()
+    return min(number, COUNT_LIMIT), number > COUNT_LIMIT
+
+
+def _where(query: Select[Any], wanted: SoundFilter) -> Select[Any]:
+    return query.where(*_conditions(wanted))
+
+
+def _conditions(wanted: SoundFilter) -> Iterator[ColumnElement[bool]]:
+    yield from _places(wanted)
+    for column, least, most in (
+        (sounds.c.duration, wanted.minduration, wanted.maxduration),
+        (sounds.c.size, wanted.minsize, wanted.maxsize),
+        (sounds.c.created, wanted.created_after, wanted.created_before),
+    ):
+        if least is not None:
+            yield column >= least
+        if most is not None:
+            yield column <= most
+    for name in ("samplerate", "channels", "bitdepth", "format"):
+        if (value := getattr(wanted, name)) is not None:
+            yield sounds.c[name] == value
+    for word in words_of(wanted.q or ""):
+        yield sounds.c.words.contains(f" {word}", autoescape=True)
+
+
+def _places(wanted: SoundFilter) -> Iterator[ColumnElement[bool]]:
+    name, folder = sounds.c.name, sounds.c.folder
+    if wanted.name is not None:
+        yield name.op("GLOB")(_glob(wanted.name)) if "*" in wanted.name else name == wanted.name
+    if wanted.folder is not None:
+        below = folder.startswith(wanted.folder + "/", autoescape=True)
+        yield or_(folder == wanted.folder, below)
+    if wanted.repository is not None:
+        named = select(repositories.c.seq).where(repositories.c.name == wanted.repository)
+        yield sounds.c.repository == named.scalar_subquery()
+
+
+def _glob(pattern: str) -> str:
+    """The pattern for GLOB with nothing special in it but `*`."""
+    return "".join(f"[{c}]" if c in "[?" else c for c in pattern)

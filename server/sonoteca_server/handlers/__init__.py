@@ -1,0 +1,52 @@
+"""The table of URLs: the map of the server. The short paths are rows of it like any other."""
+
+from __future__ import annotations
+
+import re
+
+from tornado.routing import URLSpec
+
+from sonoteca_server.handlers.changes import ChangesHandler
+from sonoteca_server.handlers.downloads import DownloadHandler, ObjectHandler, SoundFileHandler
+from sonoteca_server.handlers.handler import Handler, Services, UnknownPath
+from sonoteca_server.handlers.pages import (
+    HealthHandler,
+    PageHandler,
+    SoundPageHandler,
+    StyleHandler,
+)
+from sonoteca_server.handlers.sounds import InfoHandler, ListHandler, PeaksHandler, SoundHandler
+from sonoteca_server.handlers.uploads import SoundsHandler, UploadHandler
+from sonoteca_shared import routes
+
+TABLE: tuple[tuple[str, type[Handler]], ...] = (
+    (routes.PAGE, PageHandler),
+    (routes.SOUND_PAGE, SoundPageHandler),
+    (routes.STYLE, StyleHandler),
+    (routes.HEALTH, HealthHandler),
+    (routes.POST, UploadHandler),
+    (routes.UPLOAD, UploadHandler),
+    (routes.LIST, ListHandler),
+    (routes.INFO, InfoHandler),
+    (routes.DOWNLOAD, DownloadHandler),
+    (routes.DATA, ObjectHandler),
+    (routes.SOUNDS, SoundsHandler),
+    (routes.SOUND, SoundHandler),
+    (routes.SOUND_FILE, SoundFileHandler),
+    (routes.SOUND_PEAKS, PeaksHandler),
+    (routes.CHANGES, ChangesHandler),
+)
+
+
+def url_specs(services: Services) -> list[URLSpec]:
+    """The table as Tornado mounts it."""
+    neighbours = {"services": services}
+    return [URLSpec(_pattern(path), handler, neighbours) for path, handler in TABLE] + [
+        URLSpec(r".*", UnknownPath, neighbours)
+    ]
+
+
+def _pattern(path: str) -> str:
+    """A route as a regular expression: `{part}` is one part of the path, without a slash."""
+    parts = re.split(r"\{\w+\}", path)
+    return "([^/]+)".join(re.escape(part) for part in parts) + "$"

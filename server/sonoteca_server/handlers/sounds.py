@@ -1,0 +1,206 @@
+"""Find and describe sounds: /list, /info and the resources below /api/v1/sounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from sonoteca_server.catalog.search import Cursor, Found, Order, SoundFilter, find_page
+from sonoteca_server.catalog.search import count as count_matches
+from sonoteca_server.handlers import arguments as args
+from sonoteca_server.handlers.handler import JSON, Handler
+from sonoteca_server.jobs.decoder import SAMPLES_PER_PIXEL
+from sonoteca_server.library.peaks import reduced
+from sonoteca_server.wire.errors import PeaksPendingError
+from sonoteca_shared import peaks as overview
+from sonoteca_shared.errors import BadRequestError, NotFoundError
+from sonoteca_shared.ids import is_id
+from sonoteca_shared.models import Sound
+
+_MAX_FACTOR = 1 << 16
+_DEFAULT_PAGE = 100
+
+
+class MatchHandler(Handler):
+    """An array of all matches, streamed in constant memory; or one page of it."""
+
+    def items(self, found: Found) -> Iterator[str]:
+        """What the array holds of each match, as JSON."""
+        raise NotImplementedError
+
+    async def get(self) -> None:
+        given = args.read_arguments(self.request, (*args.METADATA, *args.PAGING))
+        wanted, order = args.read_filter(given), args.read_order(given)
+        self.set_header("Content-Type", JSON)
+        if "page_size" in given or "cursor" in given:
+            size, cursor = args.read_page(given, _DEFAULT_PAGE)
+            found = await self.services.sounds.catalog.read(
+                find_page, wanted, order, size=size, cursor=cursor
+            )
+            set_links(self, given, found)
+            self.finish("[" + ",".join(self.items(found)) + "]")
+            return
+        await self._stream(wanted, order)
+
+    head = get
+
+    async def _stream(self, wanted: SoundFilter, order: Order) -> None:
+        cursor: Cursor | None = None
+        separator = "["
+        while True:
+            found = await self.services.sounds.catalog.read(
+                find_page, wanted, order, size=args.MAX_PAGE, cursor=cursor
+            )
+            text = ",".join(self.items(found))
+            self.write(separator + text if text else separator if separator == "[" else "")
+            cursor = found.next
+            if cursor is None:
+                break
+            separator = ","
+            await self.flush()
+        self.finish("]")
+
+
+class ListHandler(MatchHandler):
+    """`/list`: the names."""
+
+    def items(self, found: Found) -> Iterator[str]:
+        return (msgspec.json.encode(name).decode() for name in found.names)
+
+
+class InfoHandler(MatchHandler):
+    """`/info`: the whole sound objects."""
+
+    def items(self, found: Found) -> Iterator[str]:
+        return iter(found.docs)
+
+
+async def answer_page(handler: Handler) -> None:
+    """A page of sounds with its count and its neighbours."""
+    given = args.read_arguments(handler.request, (*args.METADATA, *args.PAGING, "fields"))
+    wanted, order = args.read_filter(given), args.read_order(given)
+    fields = _fields(given)
+    size, cursor = args.read_page(given, _DEFAULT_PAGE)
+    read = handler.services.sounds.catalog.read
+    found = await read(find_page, wanted, order, size=size, cursor=cursor)
+    number, more = await read(count_matches, wanted)
+    following, previous = set_links(handler, given, found)
+    head = {
+        "count": number,
+        "count_is_estimate": more,
+        "next": following,
+        "previous": previous,
+    }
+    docs = found.docs if fields is None else [_only(doc, fields) for doc in found.docs]
+    start = msgspec.json.encode(head).decode().removesuffix("}")
+    handler.answer_json(f'{start},"results":[{",".join(docs)}]}}')
+
+
+class SoundHandler(Handler):
+    """One sound."""
+
+    async def get(self, sound_id: str) -> None:
+        sound = await self.services.sounds.doc(checked_id(sound_id))
+        self.set_header("Etag", f'"{sound.rev}"')
+        self.answer(sound)
+
+    head = get
+
+
+class PeaksHandler(Handler):
+    """The waveform overview of a sound: audiowaveform's binary format, or its JSON by Accept."""
+
+    async def get(self, sound_id: str) -> None:
+        given = args.read_arguments(self.request, ("spp",))
+        factor = _factor(args.parse_whole("spp", given.get("spp", str(SAMPLES_PER_PIXEL))))
+        peaks = await self.services.sounds.peaks(checked_id(sound_id))
+        if peaks.state == "failed":
+            raise NotFoundError("no waveform could be computed for this sound")
+        if peaks.path is None:
+            raise PeaksPendingError
+        data = await asyncio.to_thread(_read_peaks, peaks.path, factor)
+        self.set_header("Vary", "Accept")
+        if JSON in self.request.headers.get("Accept", ""):
+            self.answer(_as_json(data))
+            return
+        self.set_header("Content-Type", "application/octet-stream")
+        self.finish(data)
+
+    head = get
+
+
+def checked_id(text: str) -> str:
+    """The id of a path; one that is misshapen names nothing."""
+    if not is_id(text):
+        raise NotFoundError("there is no sound with this id")
+    return text
+
+
+def page_addresses(path: str, given: dict[str, str], found: Found) -> tuple[str | None, str | None]:
+    """The addresses of the next and the previous page, None at an end."""
+
+    def address(cursor: Cursor | None) -> str | None:
+        if cursor is None:
+            return None
+        return f"{path}?{urlencode(given | {'cursor': cursor.text()})}"
+
+    return address(found.next), address(found.previous)
+
+
+def set_links(
+    handler: Handler, given: dict[str, str], found: Found
+) -> tuple[str | None, str | None]:
+    """Set the Link header (RFC 8288); the addresses of the next and the previous page."""
+    addresses = page_addresses(handler.request.path, given, found)
+    for address, relation in zip(addresses, ("next", "prev"), strict=True):
+        if address is not None:
+            handler.add_header("Link", f'<{address}>; rel="{relation}"')
+    return addresses
+
+
+def _fields(given: dict[str, str]) -> set[str] | None:
+    if "fields" not in given:
+        return None
+    fields = set(given["fields"].split(","))
+    if unknown := fields - set(Sound.__struct_fields__):
+        raise BadRequestError(f"“fields” knows no “{min(unknown)[:100]}”")
+    return fields
+
+
+def _only(doc: str, fields: set[str]) -> str:
+    sound = msgspec.json.decode(doc)
+    kept = {name: value for name, value in sound.items() if name in fields}
+    return msgspec.json.encode(kept).decode()
+
+
+def _factor(spp: int) -> int:
+    factor, rest = divmod(spp, SAMPLES_PER_PIXEL)
+    if rest or not 1 <= factor <= _MAX_FACTOR:
+        raise BadRequestError(
+            f"“spp” is a multiple of {SAMPLES_PER_PIXEL}, "
+            f"up to {SAMPLES_PER_PIXEL * _MAX_FACTOR}, not {spp}"
+        )
+    return factor
+
+
+def _read_peaks(path: Path, factor: int) -> bytes:
+    data = path.read_bytes()
+    return data if factor == 1 else reduced(data, factor)
+
+
+def _as_json(data: bytes) -> dict[str, Any]:
+    peaks = overview.parse(data)
+    return {
+        "version": 2,
+        "channels": peaks.channels,
+        "sample_rate": peaks.samplerate,
+        "samples_per_pixel": peaks.samples_per_pixel,
+        "bits": peaks.bits,
+        "length": peaks.length,
+        "data": list(peaks.values),
+    }

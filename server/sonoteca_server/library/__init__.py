@@ -1,0 +1,1 @@
+"""What Sonoteca does with sounds, without a word of HTTP."""

@@ -1,0 +1,248 @@
+"""The one door in: check, store, catalogue, announce.
+
+Blob bytes, fsync, rename, fsync of the folder, row committed, answer: never in another order, so
+that whatever was answered is there after a power cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, select
+
+from sonoteca_server.catalog import Catalog, feed
+from sonoteca_server.catalog.schema import objects, repositories, sounds
+from sonoteca_server.library.sounds import columns_of, describe, with_peaks
+from sonoteca_server.storage.local import LocalBlobs, Part
+from sonoteca_shared import names
+from sonoteca_shared.errors import BadRequestError, ConflictError, SonotecaError
+from sonoteca_shared.ids import new_id
+from sonoteca_shared.models import Finding
+from sonoteca_shared.wav import WavFacts, probe
+
+_WAV_ENDINGS = frozenset({"wav", "wave", "bwf", "rf64", "bw64", "w64", "amb"})
+
+
+class OnConflict(StrEnum):
+    """What becomes of other bytes under a folder and name that are taken."""
+
+    RENAME = "rename"
+    VERSION = "version"
+    REJECT = "reject"
+
+
+class NameTakenError(ConflictError):
+    """Folder and name belong to other bytes, and the sender asked not to be renamed."""
+
+    code = "name-taken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How a sender wants its file to be kept; an empty name asks us for one."""
+
+    repository: str = "main"
+    folder: str = ""
+    name: str = ""
+    on_conflict: OnConflict = OnConflict.RENAME
+    # Whether bytes that the repository has under any name are answered with that sound.
+    skip_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What became of a file: the sound's document, and what the sender should be told."""
+
+    doc: str
+    id: str
+    created: bool
+    renamed_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that was checked and stored, on its way into the catalogue."""
+
+    sha256: str
+    size: int
+    blob: str
+    facts: WavFacts
+    at: str
+
+
+class Ingest:
+    """Takes files in; `announce` is called after each commit that changed the catalogue."""
+
+    def __init__(self, catalog: Catalog, blobs: LocalBlobs, announce: Callable[[], None]) -> None:
+        self._catalog = catalog
+        self._blobs = blobs
+        self._announce = announce
+
+    def begin(self) -> Part:
+        """A part to stream a body into; give it to `admit`, or discard it."""
+        return self._blobs.begin()
+
+    async def admit(self, part: Part, wish: Wish) -> Admitted:
+        """Check a whole file and take it into the library; NotAWavError when it is none."""
+        if part.size == 0:
+            raise BadRequestError("the file is empty: send the bytes of a WAV as the body")
+        facts = await asyncio.to_thread(probe, part.read_at, part.size)
+        key = await asyncio.to_thread(self._blobs.keep, part)
+        now = feed.timestamp(datetime.now(UTC))
+        file = _File(part.sha256, part.size, key, facts, now)
+        try:
+            used, admitted = await self._catalog.write(_enter, file, wish)
+        except SonotecaError:
+            # A refusal of ours wrote no row. After any other failure the blob stays: a blob
+            # without a row is rubbish, a row without its blob is a lost recording.
+            await asyncio.to_thread(self._blobs.discard, key)
+            raise
+        if not used:
+            await asyncio.to_thread(self._blobs.discard, key)
+        self._announce()
+        return admitted
+
+
+def _enter(connection: Connection, file: _File, wish: Wish) -> tuple[bool, Admitted]:
+    """Catalogue a stored file; whether its blob is used, and what became of it."""
+    repository = _repository(connection, wish.repository, file.at)
+    known = connection.execute(
+        select(objects.c.seq).where(
+            objects.c.repository == repository, objects.c.oid == file.sha256
+        )
+    ).scalar()
+    if known is not None and (wish.skip_known or not wish.name):
+        oldest = _oldest_with(connection, known)
+        if oldest is not None:
+            return False, Admitted(oldest.doc, oldest.id, created=False)
+    seq = known if known is not None else _new_object(connection, repository, file)
+    wish = replace(wish, name=wish.name or f"{file.sha256[:12]}.wav")
+    return known is None, _name(connection, repository, seq, file, wish)
+
+
+def _name(
+    connection: Connection, repository: int, content: int, file: _File, wish: Wish
+) -> Admitted:
+    """Find the file its place under the name it asked for, or near it."""
+    name, number = wish.name, 1
+    while (taken := _sound_at(connection, repository, wish.folder, name)) is not None:
+        if taken.object == content:
+            return Admitted(taken.doc, taken.id, created=False)
+        if wish.on_conflict is OnConflict.REJECT:
+            raise NameTakenError(
+                f"“{name}” is already there with other content; send it under another name, "
+                "or with on_conflict=rename or on_conflict=version"
+            )
+        if wish.on_conflict is OnConflict.VERSION:
+            return _new_revision(connection, taken, content, file, wish)
+        number += 1
+        name = names.numbered(wish.name, number)
+    renamed_from = wish.name if name != wish.name else None
+    wish = replace(wish, name=name)
+    sound = describe(
+        file.facts,
+        _oddities(name, file.facts),
+        sound_id=new_id(),
+        rev=1,
+        repository=wish.repository,
+        folder=wish.folder,
+        name=name,
+        sha256=file.sha256,
+        size=file.size,
+        created=file.at,
+    )
+    if _has_peaks(connection, content):
+        sound = with_peaks(sound)
+    change = feed.append(connection, "sound.created", sound.id, 1, file.at)
+    values = columns_of(sound) | {"repository": repository, "object": content, "changed": change}
+    connection.execute(sounds.insert().values(values))
+    return Admitted(values["doc"], sound.id, created=True, renamed_from=renamed_from)
+
+
+def _new_revision(
+    connection: Connection, taken: Row[*tuple[Any, ...]], content: int, file: _File, wish: Wish
+) -> Admitted:
+    """Other bytes become the next revision of the sound that has the name."""
+    rev = taken.rev + 1
+    before = msgspec.json.decode(taken.doc)
+    sound = describe(
+        file.facts,
+        _oddities(wish.name, file.facts),
+        sound_id=taken.id,
+        rev=rev,
+        repository=wish.repository,
+        folder=wish.folder,
+        name=wish.name,
+        sha256=file.sha256,
+        size=file.size,
+        created=before["created"],
+        description=before["description"],
+    )
+    if _has_peaks(connection, content):
+        sound = with_peaks(sound)
+    change = feed.append(connection, "sound.changed", taken.id, rev, file.at)
+    values = columns_of(sound) | {"object": content, "changed": change}
+    connection.execute(sounds.update().where(sounds.c.seq == taken.seq).values(values))
+    return Admitted(values["doc"], taken.id, created=True)
+
+
+def _repository(connection: Connection, name: str, at: str) -> int:
+    """The repository's row; the first upload that names it makes it."""
+    found = connection.execute(
+        select(repositories.c.seq).where(repositories.c.name == name)
+    ).scalar()
+    if found is not None:
+        return int(found)
+    if not names.is_repository(name):
+        raise BadRequestError(
+            f"“{name}” cannot name a repository: use up to 100 letters, digits, “.”, “_” and “-”, "
+            "beginning with a letter or digit"
+        )
+    made = connection.execute(repositories.insert().values(name=name, created=at))
+    assert made.inserted_primary_key is not None
+    return int(made.inserted_primary_key[0])
+
+
+def _new_object(connection: Connection, repository: int, file: _File) -> int:
+    values = {
+        "repository": repository,
+        "oid": file.sha256,
+        "size": file.size,
+        "blob": file.blob,
+        "created": file.at,
+    }
+    made = connection.execute(objects.insert().values(values))
+    assert made.inserted_primary_key is not None
+    return int(made.inserted_primary_key[0])
+
+
+def _has_peaks(connection: Connection, content: int) -> bool:
+    state = select(objects.c.peaks_state).where(objects.c.seq == content)
+    return bool(connection.execute(state).scalar_one() == "ready")
+
+
+def _oldest_with(connection: Connection, content: int) -> Row[*tuple[Any, ...]] | None:
+    query = select(sounds.c.doc, sounds.c.id).where(sounds.c.object == content)
+    return connection.execute(query.order_by(sounds.c.created, sounds.c.id).limit(1)).first()
+
+
+def _sound_at(
+    connection: Connection, repository: int, folder: str, name: str
+) -> Row[*tuple[Any, ...]] | None:
+    query = select(sounds).where(
+        sounds.c.repository == repository, sounds.c.folder == folder, sounds.c.name == name
+    )
+    return connection.execute(query).first()
+
+
+def _oddities(name: str, facts: WavFacts) -> tuple[Finding, ...]:
+    stem, dot, ending = name.rpartition(".")
+    if stem and dot and ending.lower() not in _WAV_ENDINGS:
+        return (*facts.findings, Finding(code="wav.name-extension", severity="info"))
+    return facts.findings

@@ -1,0 +1,164 @@
+"""Sounds as the catalogue keeps them: described, found, and their bytes located."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, select
+
+from sonoteca_server.catalog import Catalog, search
+from sonoteca_server.catalog.schema import objects, repositories, sounds
+from sonoteca_server.storage.local import LocalBlobs
+from sonoteca_shared import routes
+from sonoteca_shared.errors import NotFoundError
+from sonoteca_shared.models import Finding, Links, Sound
+from sonoteca_shared.names import sort_key
+from sonoteca_shared.query import searchable
+from sonoteca_shared.wav import WavFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Where the bytes of an object are, and what they are called."""
+
+    path: Path
+    sha256: str
+    size: int
+    name: str
+    created: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeaksFile:
+    """How far the waveform overview of a sound is: pending, ready with its file, or failed."""
+
+    state: str
+    path: Path | None
+    sha256: str
+
+
+class Sounds:
+    """Finds sounds and their bytes in one library."""
+
+    def __init__(self, catalog: Catalog, blobs: LocalBlobs) -> None:
+        self.catalog = catalog
+        self._blobs = blobs
+
+    async def doc(self, sound_id: str) -> Sound:
+        """The sound with this id."""
+        row = await self._row(sounds.c.id == sound_id, "there is no sound with this id")
+        return msgspec.json.decode(row.doc, type=Sound)
+
+    async def content(self, sound_id: str) -> Content:
+        """The bytes of the sound's present revision."""
+        row = await self._row(sounds.c.id == sound_id, "there is no sound with this id")
+        return self._content(row, row.name)
+
+    async def first_content(
+        self, wanted: search.SoundFilter, order: search.Order
+    ) -> tuple[Content, str]:
+        """The bytes of the first sound that matches, and how many match ("10000+" from there)."""
+        page = await self.catalog.read(search.find_page, wanted, order, size=1)
+        if not page.docs:
+            raise NotFoundError("no sound matches")
+        sound = msgspec.json.decode(page.docs[0], type=Sound)
+        number, more = await self.catalog.read(search.count, wanted)
+        return await self.content(sound.id), f"{number}{'+' if more else ''}"
+
+    async def object(self, repository: str, oid: str, name: str) -> Content:
+        """The bytes of an object by its digest."""
+
+        def find(connection: Connection) -> Row[*tuple[Any, ...]] | None:
+            query = select(objects.c.oid, objects.c.size, objects.c.blob, objects.c.created)
+            query = query.join(repositories).where(
+                repositories.c.name == repository, objects.c.oid == oid
+            )
+            return connection.execute(query).first()
+
+        row = await self.catalog.read(find)
+        if row is None:
+            raise NotFoundError(f"there is no object {oid[:64]} in repository “{repository[:100]}”")
+        return self._content(row, name or f"{oid[:12]}.wav")
+
+    async def peaks(self, sound_id: str) -> PeaksFile:
+        """How far the waveform overview of this sound is."""
+        row = await self._row(sounds.c.id == sound_id, "there is no sound with this id")
+        path = self._blobs.path(row.peaks_blob) if row.peaks_blob else None
+        return PeaksFile(row.peaks_state, path, row.oid)
+
+    async def _row(self, condition: ColumnElement[bool], otherwise: str) -> Row[*tuple[Any, ...]]:
+        def find(connection: Connection) -> Row[*tuple[Any, ...]] | None:
+            query = select(
+                sounds.c.doc, sounds.c.name, objects.c.oid, objects.c.size, objects.c.blob,
+                objects.c.created, objects.c.peaks_state, objects.c.peaks_blob,
+            ).join(objects, objects.c.seq == sounds.c.object)  # fmt: skip
+            return connection.execute(query.where(condition)).first()
+
+        row = await self.catalog.read(find)
+        if row is None:
+            raise NotFoundError(otherwise)
+        return row
+
+    def _content(self, row: Row[*tuple[Any, ...]], name: str) -> Content:
+        return Content(self._blobs.path(row.blob), row.oid, row.size, name, row.created)
+
+
+def describe(
+    facts: WavFacts,
+    findings: Iterable[Finding],
+    *,
+    sound_id: str,
+    rev: int,
+    repository: str,
+    folder: str,
+    name: str,
+    sha256: str,
+    size: int,
+    created: str,
+    description: str = "",
+) -> Sound:
+    """A sound from what its file says and what it is called."""
+    return Sound(
+        id=sound_id,
+        rev=rev,
+        repository=repository,
+        folder=folder,
+        name=name,
+        sha256=sha256,
+        size=size,
+        duration=facts.duration,
+        samplerate=facts.samplerate,
+        bitdepth=facts.bitdepth,
+        channels=facts.channels,
+        frames=facts.frames,
+        format=facts.format,
+        container=facts.container,
+        created=datetime.fromisoformat(created),
+        description=description,
+        findings=tuple(findings),
+        links=Links(file=routes.content_path(repository, sha256, name)),
+    )
+
+
+def columns_of(sound: Sound) -> dict[str, Any]:
+    """The columns that a sound's document is filtered and ordered by, and the document itself."""
+    same = ("id", "folder", "name", "size", "duration", "samplerate", "bitdepth", "channels",
+            "format", "container", "rev")  # fmt: skip
+    return {column: getattr(sound, column) for column in same} | {
+        "folder_key": sort_key(sound.folder),
+        "name_key": sort_key(sound.name),
+        "words": searchable(sound.name, sound.description),
+        "created": sound.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "doc": msgspec.json.encode(sound).decode(),
+    }
+
+
+def with_peaks(sound: Sound) -> Sound:
+    """The sound once its waveform overview can be asked for."""
+    link = routes.fill(routes.SOUND_PEAKS, id=sound.id)
+    return msgspec.structs.replace(sound, links=Links(file=sound.links.file, peaks=link))

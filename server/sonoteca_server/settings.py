@@ -1,0 +1,109 @@
+"""All settings with their defaults: from the file, then the environment, then flags."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from sonoteca_shared.errors import SonotecaError
+
+PREFIX = "SONOTECA_"
+
+
+class SettingsError(SonotecaError):
+    """A setting is unknown or has a value that makes no sense."""
+
+    code = "settings"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the admin chose. Sizes in bytes, times in seconds."""
+
+    # Where catalogue and recordings lie.
+    data: Path
+    # The address to listen on, and its port; 0 takes any free one.
+    host: str = "127.0.0.1"
+    port: int = 8282
+    # Who may use the library. Only "open" (everyone who reaches it) exists so far.
+    access: str = ""
+    # The address that people reach the server under, when it is not the one it listens on.
+    public_url: str = ""
+    # The largest file that is taken; 0 for any.
+    max_upload_bytes: int = 0
+    # Uploads are refused when less than this would stay free on the disk.
+    min_free_bytes: int = 67_108_864
+    # How long a client may be silent within a body before it is given up.
+    body_idle_s: float = 30.0
+
+
+def default_data() -> Path:
+    """Where a library lies when nobody said otherwise."""
+    return Path(platformdirs.user_data_dir("sonoteca")) / "server"
+
+
+def default_file() -> Path:
+    """The settings file that is read when none is named."""
+    return Path(platformdirs.user_config_dir("sonoteca")) / "server.toml"
+
+
+def load(
+    flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ, file: Path | None = None
+) -> tuple[Settings, dict[str, str]]:
+    """The settings, and for each where its value came from."""
+    known = {field.name: field for field in fields(Settings)}
+    values: dict[str, Any] = {"data": default_data()}
+    sources = dict.fromkeys(known, "default")
+    for source, given in (
+        (*_from_file(file),),
+        ("environment", _from_environment(environment)),
+        ("flag", {name: value for name, value in flags.items() if value is not None}),
+    ):
+        for name, value in given.items():
+            if name not in known:
+                raise SettingsError(
+                    f"{source}: there is no setting “{name}”{_nearest(name, known)}"
+                )
+            values[name] = _converted(name, value)
+            sources[name] = source
+    return Settings(**values), sources
+
+
+def _from_file(file: Path | None) -> tuple[str, dict[str, Any]]:
+    path = file or default_file()
+    if file is None and not path.exists():
+        return "file", {}
+    try:
+        return str(path), tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error}") from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    # What the desktop and the tests are told by the same prefix is not ours to judge.
+    ours = {n for n in environment if n.startswith(PREFIX) and not n.startswith(f"{PREFIX}TEST_")}
+    return {name.removeprefix(PREFIX).lower(): environment[name] for name in sorted(ours)}
+
+
+def _converted(name: str, value: Any) -> Any:
+    kind = Settings.__annotations__[name]
+    converters = {"Path": Path, "int": int, "float": float, "str": str}
+    try:
+        converted = converters[kind](value)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"“{name}” takes a number, not “{value}”") from error
+    if isinstance(converted, int | float) and converted < 0:
+        raise SettingsError(f"“{name}” cannot be less than 0")
+    return converted
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean “{near[0]}”?" if near else f"; known are: {', '.join(sorted(known))}"

@@ -1,0 +1,1 @@
+"""Bytes by name: blobs under random keys, written once and never changed."""

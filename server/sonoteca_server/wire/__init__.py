@@ -1,0 +1,1 @@
+"""Bytes between socket and disk."""

@@ -1,0 +1,71 @@
+"""What HTTP itself can have against a request."""
+
+from __future__ import annotations
+
+from sonoteca_shared.errors import BadRequestError, SonotecaError
+
+
+class TooLargeError(SonotecaError):
+    """The body is larger than this server takes."""
+
+    code = "too-large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the file is larger than the {limit} bytes that this server takes")
+        self.limit = limit
+
+
+class NoSpaceError(SonotecaError):
+    """The server's disk has no room for the body."""
+
+    code = "no-space"
+
+    def __init__(self, *, free: int, needed: int) -> None:
+        super().__init__(
+            f"the server's disk is full: {needed} bytes are needed and {free} are free; "
+            "nothing was stored, try again when there is room"
+        )
+
+
+class MisdirectedError(SonotecaError):
+    """The request names a host that this server does not answer for."""
+
+    code = "misdirected"
+
+
+class ForeignOriginError(SonotecaError):
+    """A web page of another site tried to change something."""
+
+    code = "foreign-origin"
+
+
+class MethodNotAllowedError(SonotecaError):
+    """The path does not take this method."""
+
+    code = "method-not-allowed"
+
+    def __init__(self, method: str, allowed: list[str]) -> None:
+        super().__init__(f"{method} is not for this path; it takes {', '.join(allowed)}")
+        self.headers = {"Allow": ", ".join(allowed)}
+
+
+class MediaTypeError(SonotecaError):
+    """The body is of a kind that the path does not take."""
+
+    code = "media-type"
+
+
+class PeaksPendingError(SonotecaError):
+    """The waveform overview is not computed yet."""
+
+    code = "peaks-pending"
+
+    def __init__(self) -> None:
+        super().__init__("the waveform of this sound is still being computed")
+        self.headers = {"Retry-After": "1"}
+
+
+class BodyBrokenError(BadRequestError):
+    """The body ended early or does not follow its own form."""
+
+    code = "body-broken"

@@ -1,0 +1,71 @@
+"""Errors as problem documents (RFC 9457), and which status each of ours has."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from sonoteca_server.catalog.feed import CursorExpiredError
+from sonoteca_server.wire.errors import (
+    ForeignOriginError,
+    MediaTypeError,
+    MethodNotAllowedError,
+    MisdirectedError,
+    NoSpaceError,
+    PeaksPendingError,
+    TooLargeError,
+)
+from sonoteca_shared.errors import (
+    BadRequestError,
+    ConflictError,
+    NotAWavError,
+    NotFoundError,
+    SonotecaError,
+)
+from sonoteca_shared.models import Problem
+
+# The first class that fits decides, so the particular stand before the general.
+STATUSES: tuple[tuple[type[SonotecaError], HTTPStatus], ...] = (
+    (NotFoundError, HTTPStatus.NOT_FOUND),
+    (NotAWavError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (CursorExpiredError, HTTPStatus.GONE),
+    (PeaksPendingError, HTTPStatus.CONFLICT),
+    (ConflictError, HTTPStatus.CONFLICT),
+    (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (NoSpaceError, HTTPStatus.INSUFFICIENT_STORAGE),
+    (MisdirectedError, HTTPStatus.MISDIRECTED_REQUEST),
+    (ForeignOriginError, HTTPStatus.FORBIDDEN),
+    (MethodNotAllowedError, HTTPStatus.METHOD_NOT_ALLOWED),
+    (MediaTypeError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    (BadRequestError, HTTPStatus.BAD_REQUEST),
+)
+
+_TITLES = {
+    "not-a-wav": "This is not a WAV file that can be used",
+    "not-found": "Not found",
+    "bad-request": "The request is not right",
+    "name-taken": "The name is taken",
+    "internal": "Something went wrong on the server",
+}
+
+
+def status_of(error: SonotecaError) -> HTTPStatus:
+    """The status that this error is answered with."""
+    for kind, status in STATUSES:
+        if isinstance(error, kind):
+            return status
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def problem(status: int, code: str, detail: str, *, request_id: str, instance: str) -> Problem:
+    """The document of an error; its title is the same for every error of the code."""
+    title = _TITLES.get(code) or code.replace("-", " ").capitalize()
+    return Problem(
+        type=f"urn:sonoteca:problem:{code}",
+        title=title,
+        status=int(status),
+        code=code,
+        detail=detail,
+        instance=instance,
+        request_id=request_id,
+        error=title,
+    )

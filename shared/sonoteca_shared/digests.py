@@ -1,0 +1,34 @@
+"""SHA-256 as names of bytes, and the headers that carry it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+_BLOCK = 1 << 20
+
+
+def is_digest(text: str) -> bool:
+    """Whether the text is a SHA-256 in lower-case hexadecimal."""
+    return _HEX.fullmatch(text) is not None
+
+
+def etag(sha256: str) -> str:
+    """The strong entity tag of bytes with this digest (RFC 9110 section 8.8.3)."""
+    return f'"sha256-{sha256}"'
+
+
+def repr_digest(sha256: str) -> str:
+    """The Repr-Digest field of bytes with this digest (RFC 9530 section 3)."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
+
+
+def digest_of(read: Callable[[int], bytes]) -> str:
+    """The SHA-256 of everything that `read(count)` gives until it gives nothing."""
+    digest = hashlib.sha256()
+    while block := read(_BLOCK):
+        digest.update(block)
+    return digest.hexdigest()

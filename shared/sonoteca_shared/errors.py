@@ -1,0 +1,42 @@
+"""What can go wrong, in words that both sides and the wire share.
+
+The class is for ``except``, the ``code`` travels in problem documents (RFC 9457) and never
+changes, the sentence is for a person, the facts are attributes.
+"""
+
+from __future__ import annotations
+
+
+class SonotecaError(Exception):
+    """Anything that Sonoteca refuses or cannot do, with a sentence for the person who asked."""
+
+    code = "error"
+
+
+class NotFoundError(SonotecaError):
+    """What was asked for is not there (any more)."""
+
+    code = "not-found"
+
+
+class BadRequestError(SonotecaError):
+    """The request itself is wrong: an argument, a header or a body that has no meaning."""
+
+    code = "bad-request"
+
+
+class ConflictError(SonotecaError):
+    """What was asked for contradicts what is there already."""
+
+    code = "conflict"
+
+
+class NotAWavError(SonotecaError):
+    """The content is not a WAV that can be used; says why, and at which byte."""
+
+    code = "not-a-wav"
+
+    def __init__(self, reason: str, *, offset: int) -> None:
+        super().__init__(f"{reason} (at byte {offset})")
+        self.reason = reason
+        self.offset = offset

@@ -1,0 +1,40 @@
+"""Every URL path by name; the server mounts them, the clients fill them in."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+POST = "/post"
+UPLOAD = "/upload"
+LIST = "/list"
+INFO = "/info"
+DOWNLOAD = "/download"
+HEALTH = "/healthz"
+PAGE = "/"
+STYLE = "/page.css"
+SOUND_PAGE = "/sound/{id}"
+DATA = "/data/{repository}/{oid}"
+
+API = "/api/v1"
+SOUNDS = API + "/sounds"
+SOUND = API + "/sounds/{id}"
+SOUND_FILE = API + "/sounds/{id}/file"
+SOUND_PEAKS = API + "/sounds/{id}/peaks"
+CHANGES = API + "/changes"
+OPENAPI = API + "/openapi.json"
+
+
+def fill(path: str, /, **parts: str) -> str:
+    """A path with its parts filled in, each quoted."""
+    return path.format(**{name: quote(part, safe="") for name, part in parts.items()})
+
+
+def with_query(path: str, **arguments: str) -> str:
+    """A path with arguments; those that are empty are left out."""
+    present = {name: value for name, value in arguments.items() if value}
+    return f"{path}?{urlencode(present, quote_via=quote)}" if present else path
+
+
+def content_path(repository: str, sha256: str, name: str) -> str:
+    """Where the bytes of an object are, for ever: they never change under this path."""
+    return with_query(fill(DATA, repository=repository, oid=sha256), filename=name)
