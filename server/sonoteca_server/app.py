@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -85,48 +86,56 @@ def lock_folder(folder: Path) -> int:
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; the address is printed once requests are answered."""
+    async with running(settings) as address:
+        print(f"Sonoteca server on {address}", flush=True)  # noqa: T201 - contract
+        await _asked_to_stop()
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[str]:
+    """A server that answers under the address given, until the block is left."""
     _check_access(settings)
     library = Library(settings.data)
     try:
-        await _serve(settings, library)
+        sockets = _listen(settings)
+        analysis = Analysis(library.catalog, library.blobs)
+        server = HTTPServer(
+            make_application(_services(settings, library, analysis)),
+            idle_connection_timeout=_IDLE_S,
+            max_header_size=_MAX_HEAD,
+        )
+        server.add_sockets(sockets)
+        working = asyncio.create_task(analysis.run())
+        try:
+            host, port = sockets[0].getsockname()[:2]
+            yield f"http://{_in_url(host)}:{port}"
+        finally:
+            await _stop(server, working)
     finally:
         library.close()
 
 
-async def _serve(settings: Settings, library: Library) -> None:
-    sockets = _listen(settings)
-    analysis = Analysis(library.catalog, library.blobs, lambda: None)
-    ingest = Ingest(library.catalog, library.blobs, analysis.wake)
-    services = Services(
+def _services(settings: Settings, library: Library, analysis: Analysis) -> Services:
+    return Services(
         sounds=Sounds(library.catalog, library.blobs),
-        ingest=ingest,
+        ingest=Ingest(library.catalog, library.blobs, analysis.wake),
         blobs=library.blobs,
-        analysis=analysis,
         public_host=urlsplit(settings.public_url).netloc,
         max_upload_bytes=settings.max_upload_bytes,
         min_free_bytes=settings.min_free_bytes,
         body_idle_s=settings.body_idle_s,
     )
-    server = HTTPServer(
-        make_application(services),
-        idle_connection_timeout=_IDLE_S,
-        max_header_size=_MAX_HEAD,
-        xheaders=False,
-    )
-    server.add_sockets(sockets)
-    working = asyncio.create_task(analysis.run())
-    host, port = sockets[0].getsockname()[:2]
-    print(f"Sonoteca server on http://{_in_url(host)}:{port}", flush=True)  # noqa: T201 - contract
-    try:
-        await _asked_to_stop()
-    finally:
-        server.stop()
-        working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_STOP_S):
-                await server.close_all_connections()
+
+
+async def _stop(server: HTTPServer, working: asyncio.Task[None]) -> None:
+    """No new requests; running ones have a moment to finish, the rest can be resumed."""
+    server.stop()
+    working.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_STOP_S):
+            await server.close_all_connections()
 
 
 def make_application(services: Services) -> Application:

@@ -15,7 +15,6 @@ import msgspec
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
-from sonoteca_server.jobs.analysis import Analysis
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.sounds import Sounds
 from sonoteca_server.storage.local import LocalBlobs
@@ -43,7 +42,6 @@ class Services:
     sounds: Sounds
     ingest: Ingest
     blobs: LocalBlobs
-    analysis: Analysis
     public_host: str
     max_upload_bytes: int
     min_free_bytes: int

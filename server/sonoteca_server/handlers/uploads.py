@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+from email.message import Message
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import unquote
 
 import msgspec
-from multipart import MultipartError, parse_options_header
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
 from tornado.web import stream_request_body
@@ -187,15 +185,6 @@ class SoundsHandler(UploadHandler):
 
 def disposition_name(request: HTTPServerRequest) -> str | None:
     """The file name of a raw body's Content-Disposition (RFC 6266, RFC 8187)."""
-    field = request.headers.get("Content-Disposition")
-    if not field:
-        return None
-    with contextlib.suppress(MultipartError, ValueError):
-        _, options = parse_options_header(field)
-        extended: Any = options.get("filename*")
-        if extended:
-            charset, _, rest = extended.partition("'")
-            return unquote(rest.partition("'")[2], encoding=charset or "utf-8", errors="replace")
-        plain: str | None = options.get("filename")
-        return plain
-    return None
+    message = Message()
+    message["Content-Disposition"] = request.headers.get("Content-Disposition", "")
+    return message.get_filename()

@@ -39,10 +39,9 @@ class _Pending:
 class Analysis:
     """Follows the catalogue and computes what new objects lack; `wake` tells it to look."""
 
-    def __init__(self, catalog: Catalog, blobs: LocalBlobs, announce: Callable[[], None]) -> None:
+    def __init__(self, catalog: Catalog, blobs: LocalBlobs) -> None:
         self._catalog = catalog
         self._blobs = blobs
-        self._announce = announce
         self._news = asyncio.Event()
         self._process: Process | None = None
 
@@ -74,7 +73,6 @@ class Analysis:
                 await self._catalog.write(_note_failure, pending.seq)
         finally:
             await asyncio.to_thread(part.discard)
-        self._announce()
 
     async def _decode(self, source: Path, part: Part, seconds: float) -> str | None:
         """What went wrong, or None when the peaks are in the part."""

@@ -1,0 +1,114 @@
+"""Real servers on loopback: in a thread of the test, or as a process that can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sonoteca_server.app import running
+from sonoteca_server.settings import Settings
+
+
+@contextlib.contextmanager
+def serve(data: Path, **settings: Any) -> Iterator[str]:
+    """A server on a free port in a thread; its address."""
+    ready: list[str | BaseException] = []
+    began = threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def run() -> None:
+        async with running(Settings(data=data, port=0, **settings)) as address:
+            ready.append(address)
+            began.set()
+            await stop.wait()
+
+    def main() -> None:
+        try:
+            loop.run_until_complete(run())
+        except BaseException as error:  # noqa: BLE001 - the test's own thread raises it
+            ready.append(error)
+            began.set()
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    thread = threading.Thread(target=main, name="server")
+    thread.start()
+    began.wait()
+    try:
+        if isinstance(ready[0], BaseException):
+            raise ready[0]
+        yield ready[0]
+    finally:
+        if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+class ServerProcess:
+    """`sonoteca-server serve` as its own process, on the same port again after a restart."""
+
+    def __init__(self, data: Path, *flags: str) -> None:
+        self._data = data
+        self._flags = flags
+        self._port = 0
+        self._process: subprocess.Popen[str] | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = [sys.executable, "-m", "sonoteca_server", "serve", "--data", str(self._data),
+                   "--port", str(self._port), *self._flags]  # fmt: skip
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line.startswith("Sonoteca server on http://"), line
+        self._port = int(line.rpartition(":")[2])
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to stop; its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        os.kill(process.pid, number)
+        assert process.stdout is not None
+        process.stdout.close()
+        return process.wait(timeout=20)
+
+
+@contextlib.contextmanager
+def server_process(data: Path, *flags: str) -> Iterator[ServerProcess]:
+    """A server process that is gone when the block is left."""
+    server = ServerProcess(data, *flags)
+    try:
+        yield server
+    finally:
+        server.kill()
