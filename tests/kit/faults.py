@@ -210,7 +210,7 @@ def stall(after: int) -> Fault:
     def fault(handler: Handler) -> None:
         cut(after)(handler)
         handler.wfile.flush()
-        handler.server.released.wait(15)
+        handler.server.released.wait(60)
 
     return fault
 

@@ -20,6 +20,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DatabaseError
 
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.ids import new_id
@@ -57,8 +58,13 @@ class Catalog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._engine = open_engine(path)
-        upgrade(self._engine)
-        _check(self._engine, path)
+        try:
+            upgrade(self._engine)
+            _check(self._engine, path)
+        except DatabaseError as error:
+            raise CatalogDamagedError(
+                f"the catalogue {path} cannot be read ({error.orig}): restore it from a backup"
+            ) from error
         self._readers = ThreadPoolExecutor(_READERS, "catalog-read")
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_all, name="catalog-write")
@@ -169,7 +175,9 @@ def _check(engine: Engine, path: Path) -> None:
     with engine.connect() as connection:
         verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar()
     if verdict != "ok":
-        raise CatalogDamagedError(f"the catalogue {path} is damaged: {verdict}")
+        raise CatalogDamagedError(
+            f"the catalogue {path} is damaged ({verdict}): restore it from a backup"
+        )
 
 
 def _attempt(connection: Connection, write: _Write) -> tuple[_Write, Any, BaseException | None]:

@@ -14,8 +14,7 @@ from sonoteca_server.catalog.search import Cursor, Found, Order, SoundFilter, fi
 from sonoteca_server.catalog.search import count as count_matches
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import JSON, Handler
-from sonoteca_server.jobs.decoder import SAMPLES_PER_PIXEL
-from sonoteca_server.library.peaks import reduced
+from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL, reduced
 from sonoteca_server.wire.errors import PeaksPendingError
 from sonoteca_shared import peaks as overview
 from sonoteca_shared.errors import BadRequestError, NotFoundError

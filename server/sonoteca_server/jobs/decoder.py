@@ -10,17 +10,25 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import soundfile
 
+from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL
 from sonoteca_shared import peaks
+from sonoteca_shared.errors import SonotecaError
+from sonoteca_shared.wav import WavFacts, probe
 
-SAMPLES_PER_PIXEL = 256
 _PIXELS_AT_ONCE = 512
 _MEMORY = 2 << 30
+_FAILURES = (SonotecaError, soundfile.SoundFileError, OSError, ValueError, MemoryError)
+
+Samples = npt.NDArray[np.int16]
 
 
 def main() -> None:
@@ -32,39 +40,86 @@ def main() -> None:
         try:
             write_peaks(Path(task["source"]), Path(task["target"]))
             error = None
-        except (soundfile.SoundFileError, OSError, ValueError, MemoryError) as failure:
+        except _FAILURES as failure:
             error = str(failure) or type(failure).__name__
-        sys.stdout.buffer.write(msgspec.json.encode({"error": error}) + b"\n")
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(msgspec.json.encode({"error": error}) + b"\n")
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            os._exit(0)  # the server is gone; there is nobody to tell, and nothing to flush
 
 
 def write_peaks(source: Path, target: Path) -> None:
     """Compute the minima and maxima of `source` and write them to `target`, durably."""
-    with soundfile.SoundFile(str(source)) as sound, target.open("wb") as out:
-        buffer = np.empty((SAMPLES_PER_PIXEL * _PIXELS_AT_ONCE, sound.channels), "int16")
-        out.write(_header(sound, 0))
+    with source.open("rb") as file, target.open("wb") as out:
+        facts = probe(lambda at, count: os.pread(file.fileno(), count, at), source.stat().st_size)
+        out.write(_header(facts, 0))
         length = 0
-        while len(block := sound.read(out=buffer)):
+        for block in _blocks(file, facts):
             pixels = _extremes(block)
             out.write(pixels.tobytes())
             length += len(pixels)
         # The length is only known now: headers of strangers promise more than there is.
         out.seek(0)
-        out.write(_header(sound, length))
+        out.write(_header(facts, length))
         out.flush()
         os.fsync(out.fileno())
 
 
-def _header(sound: soundfile.SoundFile, length: int) -> bytes:
+def _header(facts: WavFacts, length: int) -> bytes:
     return peaks.header(
-        samplerate=sound.samplerate,
+        samplerate=facts.samplerate,
         samples_per_pixel=SAMPLES_PER_PIXEL,
         length=length,
-        channels=sound.channels,
+        channels=facts.channels,
     )
 
 
-def _extremes(block: np.ndarray) -> np.ndarray:
+def _blocks(file: BinaryIO, facts: WavFacts) -> Iterator[Samples]:
+    """The sound as blocks of (frames, channels), 16 bits a sample."""
+    if facts.sample_bytes and facts.format in ("pcm", "float"):
+        return _linear(file, facts)
+    return _coded(file)
+
+
+def _linear(file: BinaryIO, facts: WavFacts) -> Iterator[Samples]:
+    """Linear samples, read by us: what libsndfile makes of odd widths is not what they are."""
+    frames = SAMPLES_PER_PIXEL * _PIXELS_AT_ONCE
+    at, end = facts.data_offset, facts.data_offset + facts.frames * facts.block_align
+    width = facts.sample_bytes
+    while at < end:
+        data = os.pread(file.fileno(), min(frames * facts.block_align, end - at), at)
+        whole = len(data) // facts.block_align
+        if not whole:
+            return
+        raw = np.frombuffer(data, np.uint8, whole * facts.block_align)
+        samples = _to_16_bits(raw.reshape(-1, width), facts)
+        yield samples.reshape(whole, facts.channels)
+        at += whole * facts.block_align
+
+
+def _to_16_bits(raw: npt.NDArray[np.uint8], facts: WavFacts) -> Samples:
+    """Samples as rows of bytes → the 16 bits that a waveform shows."""
+    order = ">" if facts.big_endian else "<"
+    if facts.format == "float":
+        floats = np.ascontiguousarray(raw).view(f"{order}f{facts.sample_bytes}")
+        finite = np.nan_to_num(floats, nan=0.0, posinf=1.0, neginf=-1.0)
+        return (np.clip(finite, -1, 1) * 32767).astype(np.int16)
+    if facts.sample_bytes == 1:
+        return ((raw.astype(np.int16) - 128) * 256).astype(np.int16)
+    top = raw[:, :2] if facts.big_endian else raw[:, -2:]
+    return np.ascontiguousarray(top).view(f"{order}i2").astype(np.int16)
+
+
+def _coded(file: BinaryIO) -> Iterator[Samples]:
+    """Everything else, decoded by libsndfile."""
+    with soundfile.SoundFile(file) as sound:
+        buffer = np.empty((SAMPLES_PER_PIXEL * _PIXELS_AT_ONCE, sound.channels), np.int16)
+        while len(block := sound.read(out=buffer)):
+            yield block
+
+
+def _extremes(block: Samples) -> npt.NDArray[Any]:
     """Minimum and maximum per pixel and channel, as (pixels, channels, 2)."""
     whole = len(block) // SAMPLES_PER_PIXEL * SAMPLES_PER_PIXEL
     # One channel after the other in memory: five times as fast as reducing interleaved samples.

@@ -6,6 +6,8 @@ import numpy as np
 
 from sonoteca_shared import peaks
 
+SAMPLES_PER_PIXEL = 256  # of the finest overview, the one that is kept
+
 
 def reduced(data: bytes, factor: int) -> bytes:
     """Peaks of `factor` times as many samples per pixel, in the same format."""

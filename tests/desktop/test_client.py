@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from sonoteca_desktop.client import (
+    Client,
+    CursorExpiredError,
+    ServerRefusedError,
+    ServerUnreachableError,
+    interrupt,
+    is_loopback,
+    parse_retry_after,
+    read_some,
+)
+from sonoteca_shared.errors import SonotecaError
+from tests.kit.faults import (
+    FaultyServer,
+    Handler,
+    cut,
+    faulty_server,
+    hang_up,
+    refuse,
+    reply,
+    stall,
+)
+
+
+class Blocks:
+    """A body of so many blocks of 64 KiB."""
+
+    def __init__(self, count: int, trouble: Exception | None = None) -> None:
+        self.count = count
+        self.trouble = trouble
+
+    def __len__(self) -> int:
+        return self.count << 16
+
+    def __iter__(self) -> Iterator[bytes]:
+        for _ in range(self.count):
+            yield b"a" * (1 << 16)
+            if self.trouble:
+                raise self.trouble
+
+
+@pytest.fixture
+def server() -> Iterator[FaultyServer]:
+    with faulty_server() as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: FaultyServer) -> Iterator[Client]:
+    client = Client(server.url + "/")
+    yield client
+    client.close()
+
+
+def test_reads_changes_from_the_cursor_on(server: FaultyServer, client: Client) -> None:
+    server.script.append(reply(200, b'{"cursor": "c2", "more": false, "results": []}'))
+    page = client.changes("c 1", limit=10)
+    assert (page.cursor, page.more, page.results) == ("c2", False, [])
+    assert server.asked[0].arguments == {"since": "c 1", "limit": "10"}
+
+
+def test_tells_when_a_cursor_is_too_old(server: FaultyServer, client: Client) -> None:
+    server.script.append(refuse(410, "This cursor has expired"))
+    with pytest.raises(CursorExpiredError, match="expired"):
+        client.changes("old")
+
+
+def test_fetches_peaks_at_a_zoom(server: FaultyServer, client: Client) -> None:
+    sound = server.add(b"RIFF", "a.wav")
+    server.script.append(reply(200, b"\x02\0\0\0"))
+    assert client.peaks(sound, 512) == b"\x02\0\0\0"
+    assert server.asked[0].path == f"/api/v1/sounds/{sound.id}/peaks?spp=512"
+
+
+def test_a_refusal_says_what_the_server_says(server: FaultyServer, client: Client) -> None:
+    server.script.append(refuse(422, "Not a usable WAV.", "no fmt chunk", Retry_After="7"))
+    with pytest.raises(ServerRefusedError) as refused:
+        client.changes(None)
+    error = refused.value
+    assert str(error) == "Not a usable WAV: no fmt chunk"
+    assert (error.status, error.code, error.retry_after) == (422, "no", 7.0)
+
+
+def test_a_refusal_without_words_names_its_status(server: FaultyServer, client: Client) -> None:
+    server.script.append(reply(502, b"<html>proxy</html>"))
+    with pytest.raises(ServerRefusedError, match="The server answered 502 Bad Gateway"):
+        client.changes(None)
+
+
+def test_an_answer_of_another_kind_of_server_is_refused(
+    server: FaultyServer, client: Client
+) -> None:
+    server.script.append(reply(200, b"<html>Welcome to the hotel</html>"))
+    with pytest.raises(ServerRefusedError, match="does not speak as a Sonoteca server"):
+        client.changes(None)
+
+
+def test_says_when_nothing_answers() -> None:
+    with faulty_server() as server:
+        url = server.url
+    with pytest.raises(ServerUnreachableError) as gone:
+        Client(url).changes(None)
+    assert str(gone.value) == f"The server at {url} cannot be reached: nothing answers there"
+
+
+def test_says_when_a_name_is_not_known() -> None:
+    with pytest.raises(ServerUnreachableError, match="its name is not known"):
+        Client("http://no-such-host.invalid:8282").changes(None)
+
+
+def test_says_when_the_connection_breaks(server: FaultyServer, client: Client) -> None:
+    server.script.append(hang_up)
+    with pytest.raises(ServerUnreachableError, match="the connection broke"):
+        client.changes(None)
+
+
+def test_uploads_with_length_name_and_folder(server: FaultyServer, client: Client) -> None:
+    posted = client.post(Blocks(3), name="Tür & Tor.wav", folder="a/b")
+    asked = server.asked[0]
+    assert posted.created
+    assert (posted.sound.name, posted.sound.folder) == ("Tür & Tor.wav", "a/b")
+    assert asked.arguments == {"name": "Tür & Tor.wav", "folder": "a/b", "repository": "main"}
+    assert asked.headers["Content-Length"] == str(3 << 16)
+    assert asked.body == b"a" * (3 << 16)
+    assert not client.post(Blocks(3), name="Tür & Tor.wav", folder="a/b").created
+
+
+def test_a_refusal_in_the_middle_of_an_upload_is_heard(
+    server: FaultyServer, client: Client
+) -> None:
+    def refuse_early(handler: Handler) -> None:
+        handler.rfile.read(1 << 16)
+        refuse(422, "Not a usable WAV", "text")(handler)
+
+    server.script.append(refuse_early)
+    with pytest.raises(ServerRefusedError, match="Not a usable WAV: text"):
+        client.post(Blocks(1000), name="a.wav", folder="")
+
+
+def test_trouble_of_the_body_itself_stays_what_it_is(client: Client) -> None:
+    with pytest.raises(SonotecaError, match="no, wait") as error:
+        client.post(Blocks(2, SonotecaError("no, wait")), name="a.wav", folder="")
+    assert type(error.value) is SonotecaError
+
+
+def test_an_upload_that_is_sent_elsewhere_is_no_success(
+    server: FaultyServer, client: Client
+) -> None:
+    server.script.append(refuse(303, Location="/"))
+    with pytest.raises(ServerRefusedError):
+        client.post(Blocks(1), name="a.wav", folder="")
+
+
+def test_asks_for_bytes_as_they_are(server: FaultyServer, client: Client) -> None:
+    sound = server.add(b"0123456789", "a.wav")
+    with client.get_from(sound.links.file, 4, etag='"x"', end=6) as response:
+        assert response.status_code == 200  # another file, says If-Range
+    with client.get_from(sound.links.file, 4, end=6) as response:
+        assert (response.status_code, read_some(response)) == (206, b"45")
+    with client.get_from(sound.links.file, 0, etag='"x"') as response:
+        assert read_some(response, 3) == b"012"
+        assert read_some(response) == b"3456789"
+        assert read_some(response) == b""
+    ranges = [(each.headers.get("Range"), each.headers.get("If-Range")) for each in server.asked]
+    assert ranges == [("bytes=4-5", '"x"'), ("bytes=4-5", None), (None, None)]
+    assert {each.headers["Accept-Encoding"] for each in server.asked} == {"identity"}
+
+
+def test_bytes_that_end_too_early_are_trouble(server: FaultyServer, client: Client) -> None:
+    sound = server.add(b"0123456789", "a.wav")
+    server.script.append(cut(4))
+    with client.get_from(sound.links.file, 0) as response:
+        assert read_some(response) == b"0123"
+        with pytest.raises(ServerUnreachableError, match="The connection broke"):
+            read_some(response)
+
+
+def test_a_waiting_reader_can_be_woken(server: FaultyServer, client: Client) -> None:
+    sound = server.add(b"0123456789", "a.wav")
+    server.script.append(stall(4))
+    with client.get_from(sound.links.file, 0) as response:
+        assert read_some(response) == b"0123"
+        threading.Timer(0.05, interrupt, [response]).start()
+        with pytest.raises(ServerUnreachableError):
+            read_some(response)
+    interrupt(response)  # too late, and no harm
+
+
+def test_links_cannot_lead_to_another_server(server: FaultyServer, client: Client) -> None:
+    for link in ("http://elsewhere.invalid/a", "@elsewhere.invalid/a", "a"):
+        with pytest.raises(ServerRefusedError, match="leads elsewhere"):
+            client.get_from(link, 0)
+    sound = server.add(b"0123", "a.wav")
+    with client.get_from(server.url + sound.links.file, 0) as response:
+        assert read_some(response) == b"0123"
+
+
+def test_a_server_on_this_computer_is_never_asked_through_a_proxy(
+    server: FaultyServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    server.script.append(
+        reply(200, json.dumps({"cursor": "", "more": False, "results": []}).encode())
+    )
+    assert client.changes(None).results == []
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://localhost:8282", True),
+        ("http://a.localhost", True),
+        ("http://127.9.9.9", True),
+        ("http://[::1]:80", True),
+        ("https://sounds.example", False),
+        ("http://10.0.0.1", False),
+        ("nonsense", False),
+    ],
+)
+def test_knows_this_computer(url: str, expected: bool) -> None:
+    assert is_loopback(url) is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("120", 120.0),
+        ("Mon, 05 Jan 2026 10:00:30 GMT", 30.0),
+        ("Mon, 05 Jan 2026 09:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+    ],
+)
+def test_reads_how_long_to_wait_by_the_servers_clock(value: str, expected: float | None) -> None:
+    headers = {"Retry-After": value, "Date": "Mon, 05 Jan 2026 10:00:00 GMT"}
+    assert parse_retry_after(headers) == expected

@@ -1,0 +1,125 @@
+"""A part file that fills in any order."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sonoteca_desktop.transfers.rangecache import RangeCache
+from sonoteca_shared.ranges import ByteRange
+
+CONTENT = bytes(range(1, 251)) * 4
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> RangeCache:
+    return RangeCache(tmp_path / "sound.part", len(CONTENT))
+
+
+def fill(cache: RangeCache, start: int, end: int) -> None:
+    cache.write(start, CONTENT[start:end])
+
+
+def test_reads_only_what_is_there(cache: RangeCache) -> None:
+    fill(cache, 100, 200)
+    fill(cache, 300, 400)
+
+    assert cache.read(150, 500) == CONTENT[150:200]
+    assert cache.read(99, 10) == b""
+    assert cache.read(200, 10) == b""
+    assert cache.read(390, 5) == CONTENT[390:395]
+    assert cache.gap(100) == ByteRange(200, 300)
+    assert (cache.total, cache.complete) == (200, False)
+
+
+def test_a_filled_cache_is_the_file(cache: RangeCache) -> None:
+    for start in (500, 0, 750, 250):
+        fill(cache, start, start + 250)
+    assert cache.complete
+    assert cache.gap(0) is None
+    assert cache.path.read_bytes() == CONTENT
+
+
+def test_goes_on_with_what_an_earlier_run_left(cache: RangeCache) -> None:
+    fill(cache, 0, 300)
+    cache.sync()
+    again = RangeCache(cache.path, cache.size, cache.present)
+    assert again.read(0, 1000) == CONTENT[:300]
+    assert again.present == [ByteRange(0, 300)]
+
+
+def test_wakes_who_waits_when_the_bytes_come(cache: RangeCache) -> None:
+    writer = threading.Thread(target=fill, args=(cache, 0, 100))
+    writer.start()
+    assert cache.wait(10, 90, timeout=10)
+    assert cache.read(10, 90) == CONTENT[10:100]
+    writer.join()
+
+
+def test_waiting_past_the_end_means_up_to_the_end(cache: RangeCache) -> None:
+    fill(cache, 900, 1000)
+    assert cache.wait(950, 4096, timeout=10)
+
+
+def test_waiting_ends_in_time_or_when_it_is_in_vain(cache: RangeCache) -> None:
+    assert not cache.wait(0, 1, timeout=0.01)
+    assert not cache.wait(0, 1, unless=lambda: True)
+    closer = threading.Thread(target=cache.close)
+    closer.start()
+    assert not cache.wait(0, 1, timeout=10)
+    closer.join()
+
+
+def test_a_discarded_cache_leaves_no_file_but_still_reads(cache: RangeCache) -> None:
+    fill(cache, 0, 10)
+    cache.discard()
+    assert not cache.path.exists()
+    assert cache.read(0, 10) == CONTENT[:10]
+
+
+def test_gives_its_file_back_when_nobody_holds_it(tmp_path: Path) -> None:
+    cache = RangeCache(tmp_path / "sound.part", 10)
+    number = os.open(cache.path, os.O_RDONLY)  # the next free one after that of the cache
+    os.close(number)
+    del cache
+    freed = os.open(tmp_path / "sound.part", os.O_RDONLY)
+    os.close(freed)
+    assert freed < number
+
+
+def test_many_writers_and_readers_never_see_a_wrong_byte(cache: RangeCache) -> None:
+    wrong: list[int] = []
+
+    def write(first: int) -> None:
+        for start in range(first, 1000, 40):
+            fill(cache, start, start + 10)
+
+    threads = [threading.Thread(target=write, args=(first,)) for first in (0, 10, 20, 30)]
+    for each in threads:
+        each.start()
+    while not cache.complete:
+        for start in range(0, 1000, 70):
+            got = cache.read(start, 70)
+            if got != CONTENT[start : start + len(got)]:
+                wrong.append(start)
+    for each in threads:
+        each.join()
+    assert not wrong
+    assert cache.path.read_bytes() == CONTENT
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.integers(0, 999), st.integers(1, 300)), max_size=12))
+def test_any_order_of_writing_gives_the_same_bytes(
+    tmp_path_factory: pytest.TempPathFactory, writes: list[tuple[int, int]]
+) -> None:
+    cache = RangeCache(tmp_path_factory.mktemp("cache") / "sound.part", len(CONTENT))
+    for start, count in writes:
+        fill(cache, start, min(start + count, 1000))
+    for each in cache.present:
+        assert cache.read(each.start, len(each)) == CONTENT[each.start : each.end]

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import errno
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sonoteca_desktop.client import ServerRefusedError, ServerUnreachableError
+from sonoteca_desktop.transfers.plan import (
+    LONGEST_OBEDIENCE,
+    TABLE,
+    BadReplyError,
+    CorruptError,
+    DiskFullError,
+    Event,
+    Kind,
+    PathBlockedError,
+    SourceChangedError,
+    State,
+    after,
+    back_off,
+    judge,
+    read_reply,
+)
+from sonoteca_desktop.transfers.target import local_trouble
+from sonoteca_shared.errors import SonotecaError
+from sonoteca_shared.ranges import ByteRange
+
+ETAG = '"sha256-ab"'
+RUNNING = {State.RUNNING, State.VERIFYING}
+
+
+@given(st.sampled_from(State), st.lists(st.sampled_from(Event)))
+def test_no_sequence_of_events_leaves_the_table(state: State, events: list[Event]) -> None:
+    for event in events:
+        before, state = state, after(state, event) or state
+        assert state in TABLE
+        if before is State.PAUSED:
+            assert state is State.PAUSED or event is Event.RESUME
+        if state is State.PAUSED:
+            assert before is State.PAUSED or event is Event.PAUSE
+        if before is State.DONE:
+            assert state is State.DONE
+        if state is State.DONE and before is not State.DONE:
+            assert before is State.VERIFYING  # nothing is done that was not compared
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_restart_leaves_nothing_running(state: State) -> None:
+    after_restart = after(state, Event.RESTART)
+    assert after_restart is not None
+    assert after_restart not in RUNNING | {State.WAITING}
+
+
+@pytest.mark.parametrize("state", set(State) - {State.DONE})
+def test_everything_unfinished_can_still_become_done(state: State) -> None:
+    reached = {state}
+    while more := {to for each in reached for to in TABLE[each].values()} - reached:
+        reached |= more
+    assert State.DONE in reached
+
+
+def test_waits_longer_with_every_try_but_never_over_a_minute() -> None:
+    chance = random.Random(1)
+    for tries, most in ((0, 1.0), (1, 2.0), (5, 32.0), (6, 60.0), (10_000, 60.0)):
+        waits = [back_off(tries, chance) for _ in range(200)]
+        assert max(waits) <= most
+        assert min(waits) < most / 4  # spread over all of it
+        assert max(waits) > most * 3 / 4
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (206, {"Content-Range": "bytes 4-9/10", "ETag": ETAG}, ByteRange(4, 10)),
+        (206, {"Content-Range": "bytes 4-9/10"}, ByteRange(4, 10)),
+        (206, {"Content-Range": "bytes 4-5/10"}, ByteRange(4, 6)),
+        (200, {"Content-Length": "10", "ETag": ETAG}, ByteRange(0, 10)),
+        (200, {"Content-Length": "10", "ETag": '"other"'}, ByteRange(0, 10)),  # the digest decides
+        (200, {}, ByteRange(0, 10)),
+        (200, {"Content-Encoding": "identity"}, ByteRange(0, 10)),
+        (206, {"Content-Range": "bytes 3-9/10"}, None),
+        (206, {"Content-Range": "bytes 5-9/10"}, None),
+        (206, {"Content-Range": "bytes 4-9/11"}, None),
+        (206, {"Content-Range": "bytes 4-9/*"}, None),
+        (206, {"Content-Range": "bytes 4-9/10", "ETag": '"other"'}, None),
+        (206, {"Content-Range": "bytes 4-9/10", "ETag": f"W/{ETAG}"}, None),
+        (206, {}, None),
+        (206, {"Content-Type": "multipart/byteranges; boundary=x"}, None),
+        (200, {"Content-Length": "11"}, None),
+        (200, {"Content-Encoding": "gzip"}, None),
+        (204, {}, None),
+    ],
+)
+def test_takes_only_replies_that_are_about_our_file(
+    status: int, headers: dict[str, str], expected: ByteRange | None
+) -> None:
+    def read() -> ByteRange:
+        return read_reply(status, headers, start=4, size=10, etag=ETAG)
+
+    if expected is None:
+        with pytest.raises(BadReplyError):
+            read()
+    else:
+        assert read() == expected
+
+
+def refusal(status: int, retry_after: float | None = None) -> ServerRefusedError:
+    return ServerRefusedError(status, "code", "No", "because", retry_after)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "event", "note"),
+    [
+        (ServerUnreachableError("x"), Kind.DOWNLOAD, Event.WAIT, "The server cannot be reached"),
+        (refusal(408), Kind.DOWNLOAD, Event.WAIT, "The server has trouble (No: because)"),
+        (refusal(500), Kind.UPLOAD, Event.WAIT, "The server has trouble (No: because)"),
+        (refusal(503, 9.0), Kind.DOWNLOAD, Event.WAIT, "The server is busy"),
+        (refusal(429, 9.0), Kind.UPLOAD, Event.WAIT, "The server is busy"),
+        (refusal(501), Kind.UPLOAD, Event.FAIL, "No: because"),
+        (refusal(505), Kind.UPLOAD, Event.FAIL, "No: because"),
+        (refusal(507), Kind.UPLOAD, Event.BLOCK, "No: because"),
+        (refusal(401), Kind.DOWNLOAD, Event.BLOCK, "No: because"),
+        (refusal(403), Kind.DOWNLOAD, Event.FAIL, "No: because"),
+        (refusal(404), Kind.DOWNLOAD, Event.FAIL, "No: because"),
+        (refusal(410), Kind.DOWNLOAD, Event.FAIL, "No: because"),
+        (refusal(422), Kind.UPLOAD, Event.FAIL, "No: because"),
+        (refusal(416), Kind.UPLOAD, Event.FAIL, "No: because"),
+        (DiskFullError("full"), Kind.DOWNLOAD, Event.BLOCK, "full"),
+        (PathBlockedError("gone"), Kind.UPLOAD, Event.BLOCK, "gone"),
+        (SourceChangedError("changed"), Kind.UPLOAD, Event.WAIT, "changed"),
+        (SonotecaError("whatever"), Kind.UPLOAD, Event.FAIL, "whatever"),
+    ],
+)
+def test_every_trouble_leads_somewhere(
+    error: SonotecaError, kind: Kind, event: Event, note: str
+) -> None:
+    verdict = judge(error, kind=kind)
+    assert (verdict.event, verdict.note) == (event, note)
+
+
+def test_a_wrong_digest_is_forgiven_once() -> None:
+    error = CorruptError(expected="ab" * 32, given="cd" * 32)
+    first = judge(error, kind=Kind.DOWNLOAD)
+    second = judge(error, kind=Kind.DOWNLOAD, corrupt=1)
+    assert (first.event, first.keep) == (Event.ANEW, False)
+    assert (second.event, second.keep) == (Event.FAIL, False)
+    assert "cdcdcdcdcdcd…" in second.note
+
+
+@pytest.mark.parametrize("error", [BadReplyError("odd"), refusal(416)])
+def test_senseless_replies_are_forgiven_twice(error: SonotecaError) -> None:
+    verdicts = [judge(error, kind=Kind.DOWNLOAD, bad_replies=count) for count in range(3)]
+    assert [each.event for each in verdicts] == [Event.WAIT, Event.WAIT, Event.FAIL]
+    assert not any(each.keep for each in verdicts)
+    assert all(each.bad_reply for each in verdicts)
+
+
+def test_a_server_may_send_us_away_for_an_hour_at_most() -> None:
+    verdict = judge(refusal(503, 10**9), kind=Kind.DOWNLOAD)
+    assert verdict.at_least == LONGEST_OBEDIENCE
+    assert verdict.whole_server
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.ENOSPC, DiskFullError),
+        (errno.EDQUOT, DiskFullError),
+        (errno.EACCES, PathBlockedError),
+        (errno.EIO, PathBlockedError),
+    ],
+)
+def test_trouble_with_our_own_disk_names_the_path(
+    number: int, expected: type[SonotecaError]
+) -> None:
+    with pytest.raises(expected, match=r"/there/a\.wav"), local_trouble(Path("/there/a.wav")):
+        raise OSError(number, "trouble")

@@ -1,0 +1,160 @@
+"""sonoteca-server from a shell: serve, db, settings; and what a crash leaves."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import requests
+
+from sonoteca_server.settings import SettingsError, load
+from tests.kit.http import ServerProcess, server_process
+from tests.kit.wait import until
+from tests.kit.wavs import Plan, build_wav
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sonoteca_server", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=15)
+
+
+def test_serve_prints_its_address_and_stops_when_asked(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path)
+    assert requests.get(f"{server.url}/healthz", timeout=10).status_code == 200
+    assert server.stop() == 0
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    with server_process(tmp_path) as server:
+        acknowledged: list[str] = []
+
+        def upload() -> None:
+            for seed in range(1000):
+                data = build_wav(Plan(frames=2_000, seed=seed))
+                try:
+                    answer = requests.post(
+                        f"{server.url}/post", params={"name": f"{seed}.wav"}, data=data, timeout=10
+                    )
+                except requests.ConnectionError:
+                    return
+                acknowledged.append(answer.json()["links"]["file"])
+                if len(acknowledged) == 20:
+                    ready.set()
+
+        ready = threading.Event()
+        thread = threading.Thread(target=upload)
+        thread.start()
+        assert ready.wait(10)
+        server.kill()
+        thread.join()
+        server.start()
+        assert len(acknowledged) >= 20
+        for path in acknowledged:
+            assert requests.get(server.url + path, timeout=10).status_code == 200
+        sounds = requests.get(f"{server.url}/info", timeout=10).json()
+        for sound in sounds:
+            got = requests.get(server.url + sound["links"]["file"], timeout=10)
+            assert len(got.content) == sound["size"]
+        # What the kill cut is swept; at most the waveform that is being computed comes and goes.
+        until(lambda: not list((tmp_path / "incoming").iterdir()))
+
+
+def test_a_second_server_on_the_folder_is_refused(tmp_path: Path) -> None:
+    with server_process(tmp_path):
+        second = run("serve", "--data", str(tmp_path), "--port", "0")
+    assert second.returncode == 1
+    assert "another server" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_recordings_without_their_catalogue_are_not_hidden(tmp_path: Path) -> None:
+    with server_process(tmp_path) as server:
+        requests.post(f"{server.url}/post", data=build_wav(), timeout=10)
+        server.stop()
+    for file in tmp_path.glob("catalog.sqlite*"):
+        file.unlink()
+    refused = run("serve", "--data", str(tmp_path), "--port", "0")
+    assert refused.returncode == 1
+    assert "backup" in refused.stderr
+
+
+def test_a_damaged_catalogue_stops_the_start(tmp_path: Path) -> None:
+    assert run("db", "create", "--data", str(tmp_path)).returncode == 0
+    (tmp_path / "catalog.sqlite").write_bytes(b"no database" * 1000)
+    refused = run("serve", "--data", str(tmp_path), "--port", "0")
+    assert refused.returncode == 1
+    assert "catalog.sqlite" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
+    with server_process(tmp_path / "one") as server:
+        port = server.url.rpartition(":")[2]
+        refused = run("serve", "--data", str(tmp_path / "two"), "--port", port)
+    assert refused.returncode == 1
+    assert port in refused.stderr
+    assert "--port" in refused.stderr
+
+
+def test_open_access_off_loopback_must_be_said(tmp_path: Path) -> None:
+    refused = run("serve", "--data", str(tmp_path), "--host", "0.0.0.0", "--port", "0")
+    assert refused.returncode == 1
+    assert "--access open" in refused.stderr
+
+
+def test_create_destroy_and_reset(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "library"))
+    assert run("db", "create", *data).returncode == 0
+    assert run("db", "create", *data).returncode == 1
+    with server_process(tmp_path / "library") as server:
+        requests.post(f"{server.url}/post", data=build_wav(), timeout=10)
+        assert run("db", "reset", "--yes", *data).returncode == 1
+        server.stop()
+        unsure = run("db", "reset", *data)
+        assert (unsure.returncode, "--yes" in unsure.stderr) == (1, True)
+        assert run("db", "reset", "--yes", *data).returncode == 0
+        server.start()
+        assert requests.get(f"{server.url}/list", timeout=10).json() == []
+        server.stop()
+    assert run("db", "destroy", "--yes", *data).returncode == 0
+    assert not list((tmp_path / "library").glob("catalog*"))
+    assert run("db", "destroy", "--yes", *data).returncode == 1
+
+
+def test_settings_come_from_file_then_environment_then_flags(tmp_path: Path) -> None:
+    file = tmp_path / "server.toml"
+    file.write_text('host = "::1"\nport = 1\nmax_upload_bytes = 5\n')
+    environment = {"SONOTECA_PORT": "2", "SONOTECA_MAX_UPLOAD_BYTES": "6"}
+    settings, sources = load({"max_upload_bytes": "7", "host": None}, environment, file)
+    assert (settings.host, settings.port, settings.max_upload_bytes) == ("::1", 2, 7)
+    assert (sources["port"], sources["max_upload_bytes"]) == ("environment", "flag")
+    assert (sources["host"], sources["data"]) == (str(file), "default")
+
+
+@pytest.mark.parametrize(
+    ("environment", "text", "word"),
+    [
+        ({"SONOTECA_PROT": "1"}, "", "port"),
+        ({"SONOTECA_PORT": "x"}, "", "number"),
+        ({"SONOTECA_PORT": "-1"}, "", "less"),
+        ({}, "colour = 1", "colour"),
+        ({}, "not toml", "server.toml"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(
+    tmp_path: Path, environment: dict[str, str], text: str, word: str
+) -> None:
+    file = tmp_path / "server.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=word):
+        load({}, environment, file)
+
+
+def test_settings_shows_values_and_sources(tmp_path: Path) -> None:
+    shown = run("settings", "--data", str(tmp_path), "--port", "9000")
+    assert shown.returncode == 0
+    assert "port = 9000" in shown.stdout
+    assert "# flag" in shown.stdout
