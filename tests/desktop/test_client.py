@@ -156,6 +156,7 @@ def test_an_upload_that_is_sent_elsewhere_is_no_success(
     server.script.append(refuse(303, Location="/"))
     with pytest.raises(ServerRefusedError):
         client.post(Blocks(1), name="a.wav", folder="")
+    assert len(server.asked) == 1
 
 
 def test_asks_for_bytes_as_they_are(server: FaultyServer, client: Client) -> None:

@@ -135,7 +135,7 @@ def test_what_was_not_synced_counts_for_nothing(fetching: Fetching) -> None:
     # As a power cut leaves it: the journal is right, what came after it is rubbish.
     with fetching.wanted.part.open("r+b") as file:
         file.seek(60_000)
-        file.write(b"\0" * 90_000)
+        file.write(b"\0" * 290_000)
     fetching.durable = 60_000
     assert fetching.run().path.read_bytes() == DATA
     assert fetching.ranges[-1] == "bytes=60000-"

@@ -8,8 +8,7 @@ import random
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,6 +18,7 @@ from sonoteca_desktop.client import Client
 from sonoteca_desktop.transfers.journal import Journal
 from sonoteca_desktop.transfers.queue import State, Transfer, TransferQueue
 from tests.kit.faults import FaultyServer, faulty_server
+from tests.kit.wait import until
 
 SIZE = 64 << 20
 TWICE_AT_MOST = 16 << 20
@@ -49,13 +49,6 @@ def data() -> bytes:
 def server() -> Iterator[FaultyServer]:
     with faulty_server() as server:
         yield server
-
-
-def until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.mark.slow

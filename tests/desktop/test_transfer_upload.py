@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,6 +151,20 @@ def test_what_is_no_file_cannot_be_sent(server: FaultyServer, tmp_path: Path, ki
     with pytest.raises(PathBlockedError, match=r"x\.wav: (No such file|it is not a file)"):
         Sending(server, path).run()
     assert server.asked == []
+
+
+def test_a_source_that_cannot_be_read_is_no_network_trouble(
+    sending: Sending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(io.FileIO):
+        """A file on a stick that was pulled out."""
+
+        def readinto(self, _: object) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "open", lambda path, *_, **__: Broken(path))
+    with pytest.raises(PathBlockedError, match=r"take1\.wav: Input/output error"):
+        sending.run()
 
 
 def test_names_need_not_be_text() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +19,11 @@ from sonoteca_desktop.playback.reader import Reader
 from sonoteca_desktop.playback.samples import SampleFormat
 from sonoteca_desktop.playback.silence import SilentOutput
 from tests.kit import engines
+from tests.kit.wait import until
 
 _TICK_S = 0.01
+# A device is given its frames some time before they are heard.
+_LATENCY_S = 0.1
 
 
 class CapturingOutput:
@@ -67,10 +71,11 @@ class CapturingOutput:
         self.volume = volume
 
     def heard(self) -> int:
-        return len(self._bytes) // self.reader.source.frame_bytes
+        given = len(self._bytes) // self.reader.source.frame_bytes
+        return max(0, given - int(_LATENCY_S * self.rate))
 
     def _run(self) -> None:
-        began = time.monotonic()
+        began = time.monotonic() - _LATENCY_S / self._speed
         pulled = 0
         while not self._stopped.is_set():
             due = int((time.monotonic() - began) * self._speed * self.rate) - pulled
@@ -144,7 +149,7 @@ class NullSink:
         command += [f"--rate={self.rate}", "--channels=2", "--latency-msec=5"]
         with path.open("wb") as file:
             self._recorders.append(subprocess.Popen(command, env=self.env, stdout=file))
-        _wait_until(lambda: path.stat().st_size > 0, "the monitor gives nothing to record")
+        until(lambda: path.stat().st_size > 0)
 
     def stop_recording(self) -> None:
         for recorder in self._recorders:
@@ -154,37 +159,31 @@ class NullSink:
 
 
 @contextlib.contextmanager
-def null_sink(folder: Path, *, rate: int = 48_000) -> Iterator[NullSink]:
+def null_sink(*, rate: int = 48_000) -> Iterator[NullSink]:
     """Run a private PulseAudio server with a null sink while the block lasts."""
     program = engines.require("pulseaudio")
     engines.require("pactl")
-    runtime = folder / "runtime"
-    runtime.mkdir(mode=0o700)
-    address = f"unix:{runtime / 'pulse' / 'native'}"
-    env = dict(os.environ, XDG_RUNTIME_DIR=str(runtime), HOME=str(folder), PULSE_SERVER=address)
-    env["XDG_CONFIG_HOME"] = str(folder / "config")
-    command = [str(program), "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
-    command += ["-L", "module-native-protocol-unix auth-anonymous=1"]
-    # Without `norewinds` the sink renders two seconds at once, and all would come that late.
-    command += ["-L", f"module-null-sink sink_name=null rate={rate} format=float32le norewinds=1"]
-    with (folder / "pulseaudio.log").open("wb") as log:
-        server = subprocess.Popen(command, env=dict(env, PULSE_SERVER=""), stdout=log, stderr=log)
-    sink = NullSink(env, rate)
-    try:
-        _wait_until(lambda: _answers(env), "PulseAudio does not answer")
-        yield sink
-    finally:
-        sink.stop_recording()
-        server.terminate()
-        server.wait(5)
+    # Not in a test's own folder: the name of a socket may have 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="pulse-") as name:
+        folder = Path(name)
+        env = dict(os.environ, XDG_RUNTIME_DIR=name, XDG_CONFIG_HOME=name, HOME=name)
+        env.pop("PULSE_SERVER", None)
+        command = [str(program), "-n", "--daemonize=no", "--exit-idle-time=-1"]
+        command += ["--use-pid-file=no", "-L", "module-native-protocol-unix auth-anonymous=1"]
+        # Without `norewinds` the sink renders two seconds at once, and all would come that late.
+        command += ["-L", f"module-null-sink sink_name=null rate={rate} norewinds=1"]
+        command[-1] += " format=float32le"
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+        sink = NullSink(env, rate)
+        try:
+            until(lambda: _answers(env))
+            yield sink
+        finally:
+            sink.stop_recording()
+            server.terminate()
+            server.wait(5)
 
 
 def _answers(env: dict[str, str]) -> bool:
     return subprocess.run(["pactl", "info"], env=env, capture_output=True).returncode == 0
-
-
-def _wait_until(true: Callable[[], bool], complaint: str, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, complaint
-        time.sleep(0.02)

@@ -105,18 +105,19 @@ class Line:
                 asking.start()
                 with contextlib.suppress(OSError):
                     self._answer(server, client)
-                for each in (client, server):
-                    with contextlib.suppress(OSError):
-                        each.shutdown(socket.SHUT_RDWR)
+                self._hang_up(client, server)
                 asking.join()
-                with self._lock:
-                    self._open -= {client, server}
 
     def _ask(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(_BLOCK):
                 server.sendall(data)
         # The client is gone: the server has to hear of it, even while nothing flows.
+        self._hang_up(client, server)
+
+    def _hang_up(self, client: socket.socket, server: socket.socket) -> None:
+        with self._lock:
+            self._open -= {client, server}
         for each in (client, server):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

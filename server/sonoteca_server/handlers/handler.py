@@ -110,6 +110,16 @@ class Handler(RequestHandler):
     delete: _Method = _not_taken
     options: _Method = _not_taken
 
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        if isinstance(error, StreamClosedError):
+            return  # the client left, so there is nobody to tell
+        if self._headers_written:
+            # Half a body was promised to be whole: only a broken connection says that it is not.
+            self.request.connection.stream.close()  # type: ignore[union-attr]
+            return
+        super().send_error(status_code, **kwargs)
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(error, SonotecaError):

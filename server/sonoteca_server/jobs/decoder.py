@@ -104,7 +104,8 @@ def _to_16_bits(raw: npt.NDArray[np.uint8], facts: WavFacts) -> Samples:
     if facts.format == "float":
         floats = np.ascontiguousarray(raw).view(f"{order}f{facts.sample_bytes}")
         finite = np.nan_to_num(floats, nan=0.0, posinf=1.0, neginf=-1.0)
-        return (np.clip(finite, -1, 1) * 32767).astype(np.int16)
+        samples: Samples = (np.clip(finite, -1, 1) * 32767).astype(np.int16)
+        return samples
     if facts.sample_bytes == 1:
         return ((raw.astype(np.int16) - 128) * 256).astype(np.int16)
     top = raw[:, :2] if facts.big_endian else raw[:, -2:]

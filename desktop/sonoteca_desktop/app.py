@@ -1,0 +1,215 @@
+"""Puts the client together; the one file that knows every part."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import sys
+import time
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from PySide6.QtCore import QByteArray, QObject, QUrl
+from PySide6.QtGui import QDesktopServices, QIcon
+from PySide6.QtWidgets import QApplication
+
+from sonoteca_desktop import settings
+from sonoteca_desktop.background import Bridge
+from sonoteca_desktop.client import Client
+from sonoteca_desktop.models.overviews import Overviews
+from sonoteca_desktop.models.sounds import SoundsModel
+from sonoteca_desktop.models.transfers import TransfersModel
+from sonoteca_desktop.playback.engine import Player
+from sonoteca_desktop.playback.output import OutputFactory
+from sonoteca_desktop.settings import Choices, Places
+from sonoteca_desktop.sync.engine import SyncEngine, SyncState
+from sonoteca_desktop.sync.mirror import Mirror
+from sonoteca_desktop.transfers.gather import Gathered, gather
+from sonoteca_desktop.transfers.journal import Journal
+from sonoteca_desktop.transfers.queue import TransferQueue
+from sonoteca_desktop.views.connection import Connection, Reach
+from sonoteca_desktop.views.main_window import MainWindow
+from sonoteca_desktop.views.theme import Theme
+from sonoteca_shared.errors import SonotecaError
+from sonoteca_shared.models import Sound
+
+_logger = logging.getLogger(__name__)
+
+
+class Desktop(QObject):
+    """The running client: parts without Qt at the bottom, the window at the top.
+
+    `close` ends every thread; it is called when the window closes for good.
+    """
+
+    def __init__(
+        self, server: str, folder: Path, *, theme: Theme, output: OutputFactory | None = None
+    ) -> None:
+        super().__init__()
+        self.places = Places(folder, server)
+        self.choices = settings.load_choices(self.places.choices)
+        self.choices.server = server
+        self.server_name = urlsplit(server).netloc or server
+        self.bridge = Bridge(self)
+        self.client = Client(server)
+        self.mirror = Mirror(self.places.mirror)
+        self.journal = Journal(self.places.journal)
+        self.queue = TransferQueue(
+            self.journal, self.client, changed=self.bridge.tell_transfers_changed
+        )
+        self.sync = SyncEngine(self.mirror, self.client, self.bridge.tell_synced)
+        self.player = Player(self.client, self.places.sounds, output)
+        self.sounds = SoundsModel(self.mirror, self)
+        self.transfers = TransfersModel(self.queue, self)
+        self.overviews = Overviews(self.client, self.places.overviews, self)
+        self.window = MainWindow(
+            self.sounds,
+            self.transfers,
+            self.player,
+            self.overviews,
+            theme=theme,
+            server=self.server_name,
+            server_url=server,
+            download_folder=_folder(self.choices),
+            volume=self.choices.volume,
+        )
+        self.player.set_volume(self.choices.volume)
+        self._closed = False
+        self._wire()
+
+    def start(self) -> None:
+        """Show the window and begin to work."""
+        if self.choices.geometry:
+            state = QByteArray(base64.b64decode(self.choices.geometry))
+            self.window.restoreGeometry(state)
+        self.window.show()
+        self.queue.start()
+        self.sync.start()
+
+    def close(self) -> None:
+        """Stop everything; what was running goes on at the next start."""
+        if self._closed:
+            return
+        self._closed = True
+        geometry = self.window.saveGeometry().data()
+        self.choices.geometry = base64.b64encode(geometry).decode()
+        self._keep_choices()
+        self.transfers.stop()
+        self.player.shutdown()
+        self.sync.stop()
+        self.queue.stop()
+        self.overviews.close()
+        self.sounds.close()
+        self.client.close()
+        self.journal.close()
+        self.mirror.close()
+
+    def upload(self, paths: Iterable[Path]) -> None:
+        """Upload files, and all WAVs of folders; looked through in the background."""
+        self.bridge.run(partial(gather, list(paths)), self.bridge.gathered.emit)
+
+    def tell_failure(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        """The last edge: what a slot could not do is told in the window, and the window stays."""
+        if not isinstance(error, SonotecaError):
+            _logger.error("something went wrong in the window", exc_info=(kind, error, trace))
+        if not self._closed:
+            self.window.show_notice(str(error) or kind.__name__)
+
+    def _wire(self) -> None:
+        window, bridge = self.window, self.bridge
+        bridge.synced.connect(self._synced)
+        bridge.transfersChanged.connect(self._transfers_changed)
+        bridge.gathered.connect(self._gathered)
+        window.filesDropped.connect(self.upload)
+        window.playRequested.connect(self._play)
+        window.downloadRequested.connect(self._download)
+        window.downloadFolderChosen.connect(self._choose_download_folder)
+        window.showInFolderRequested.connect(self._show_in_folder)
+        window.retryRequested.connect(self.sync.retry_now)
+        window.themeChosen.connect(self._choose_theme)
+        window.volumeChanged.connect(self._choose_volume)
+        window.closing.connect(self.close)
+
+    # What worker threads tell
+
+    def _synced(self, state: SyncState) -> None:
+        if self._closed:
+            return  # said before the end, heard after it
+        reach = Reach.ONLINE if state.reached else Reach.OFFLINE
+        wait = None if state.retry_at is None else max(0.0, state.retry_at - time.monotonic())
+        self.window.show_connection(Connection(reach, self.server_name, wait))
+        if state.changed:
+            self.overviews.forget_missing()
+            self.sounds.refresh()
+
+    def _transfers_changed(self) -> None:
+        if self._closed:
+            return
+        self.transfers.poll()
+        self.sounds.set_local(self.queue.local_digests())
+
+    def _gathered(self, gathered: Gathered) -> None:
+        if self._closed:
+            return
+        self.queue.upload_all(gathered.files)
+        if gathered.sentence:
+            self.window.show_notice(gathered.sentence)
+
+    # What the user wants
+
+    def _play(self, sound: Sound) -> None:
+        self.player.play(sound, local=self.queue.local_file(sound.sha256))
+
+    def _download(self, sounds: list[Sound], folder: Path) -> None:
+        self.queue.download_all(sounds, folder)
+
+    def _show_in_folder(self, sound: Sound) -> None:
+        path = self.queue.local_file(sound.sha256)
+        if path is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+
+    def _choose_download_folder(self, folder: Path) -> None:
+        self.choices.download_folder = str(folder)
+        self._keep_choices()
+
+    def _choose_theme(self, name: str) -> None:
+        self.choices.theme = name
+        self._keep_choices()
+
+    def _choose_volume(self, volume: float) -> None:
+        self.choices.volume = volume
+
+    def _keep_choices(self) -> None:
+        try:
+            settings.save_choices(self.places.choices, self.choices)
+        except OSError as error:
+            self.window.show_notice(f"Your settings could not be kept: {error.strerror}.")
+
+
+def run(server: str | None, folder: Path, files: list[Path]) -> int:
+    """Open the window and stay until it is closed; an exit code."""
+    application = QApplication.instance() or QApplication([])
+    assert isinstance(application, QApplication)
+    application.setApplicationName("Sonoteca")
+    application.setDesktopFileName("io.github.sonoteca.Sonoteca")
+    choices = settings.load_choices(Places(folder, "").choices)
+    theme = Theme(choices.theme)
+    theme.apply(application)
+    application.setWindowIcon(QIcon(theme.pixmap("sonoteca", "accent", 64)))
+    desktop = Desktop((server or choices.server).rstrip("/"), folder, theme=theme)
+    sys.excepthook = desktop.tell_failure
+    desktop.start()
+    if files:
+        desktop.upload(files)
+    code = application.exec()
+    desktop.close()
+    return code
+
+
+def _folder(choices: Choices) -> Path | None:
+    return Path(choices.download_folder) if choices.download_folder else None

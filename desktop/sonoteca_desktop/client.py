@@ -1,0 +1,315 @@
+"""Typed calls to one Sonoteca server, over requests.
+
+Bytes are read with `read_some`, which hands out what has arrived and turns every kind of network
+trouble into one error. To wake a thread that waits in it, another thread calls `interrupt`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+import urllib3
+
+from sonoteca_shared import __version__, routes
+from sonoteca_shared.errors import SonotecaError
+from sonoteca_shared.models import ChangePage, Problem, Sound, Uploaded
+
+BLOCK = 256 << 10
+
+_CONNECT_TIMEOUT = 10.0
+_SILENCE_TIMEOUT = 30.0
+# After the last byte of an upload the server syncs the file to its disk before it answers.
+_UPLOAD_TIMEOUT = 300.0
+
+_Answer = TypeVar("_Answer")
+
+
+class ServerUnreachableError(SonotecaError):
+    """The network between us and the server does not work; trying again later may."""
+
+    code = "server-unreachable"
+
+
+class ServerRefusedError(SonotecaError):
+    """The server was reached and said no; `title` and `detail` are its own words."""
+
+    code = "server-refused"
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        detail: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{title.rstrip('.')}: {detail}" if detail else title)
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class CursorExpiredError(SonotecaError):
+    """The server no longer knows the changes since this cursor: start again without one."""
+
+    code = "cursor-expired"
+
+
+class Body(Protocol):
+    """What is uploaded: its length is sent first, then its blocks one after another.
+
+    A body tells its own trouble (a source that cannot be read, a pause) with an error that is no
+    OSError: those would be taken for network trouble.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes | memoryview]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What an upload became; `created` is False when the server had it already."""
+
+    sound: Uploaded
+    created: bool
+
+
+class Client:
+    """One server; callable from any thread, each has connections of its own."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._here = threading.local()
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def changes(self, cursor: str | None, *, limit: int = 1000) -> ChangePage:
+        """The changes after the cursor (None: from the beginning); or CursorExpiredError."""
+        path = routes.with_query(routes.CHANGES, since=cursor or "", limit=str(limit))
+        try:
+            return self._decode(self._request("GET", path), ChangePage)
+        except ServerRefusedError as refusal:
+            if refusal.status == HTTPStatus.GONE:
+                raise CursorExpiredError(str(refusal)) from refusal
+            raise
+
+    def peaks(self, sound: Sound, spp: int) -> bytes:
+        """The waveform overview of a sound as audiowaveform writes it (.dat, version 2)."""
+        path = routes.fill(routes.SOUND_PEAKS, id=sound.id)
+        path = routes.with_query(path, spp=str(spp))
+        headers = {"Accept": "application/octet-stream"}
+        return self._request("GET", path, headers=headers).content
+
+    def post(self, body: Body, *, name: str, folder: str, repository: str = "main") -> Posted:
+        """Upload a WAV; a refusal tells why the server does not take it."""
+        # Bytes that the library has under another name are reported, not added a second time.
+        path = routes.with_query(
+            routes.POST, name=name, folder=folder, repository=repository, on_duplicate="skip"
+        )
+        headers = {"Content-Type": "audio/wav"}
+        response = self._request(
+            "POST", path, headers=headers, data=body, silence_timeout=_UPLOAD_TIMEOUT
+        )
+        sound = self._decode(response, Uploaded)
+        return Posted(sound, created=response.status_code == HTTPStatus.CREATED)
+
+    def get_from(
+        self, path: str, start: int, *, etag: str | None = None, end: int | None = None
+    ) -> requests.Response:
+        """A stream of the bytes [start, end) of a path, to be closed by the caller.
+
+        The caller has to look at the status: 206 starts where its Content-Range says, 200 is the
+        whole from byte 0 (always asked for with start 0 and no end, and given when the bytes are
+        no longer those of `etag`). A status from 400 on is a ServerRefusedError.
+        """
+        headers = {}
+        if start or end is not None:
+            headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+            if etag:
+                headers["If-Range"] = etag
+        return self._request("GET", path, headers=headers, stream=True)
+
+    def close(self) -> None:
+        """Let go of all idle connections, those of other threads too."""
+        with self._lock:
+            sessions = list(self._sessions)
+        for session in sessions:
+            session.close()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: Body | None = None,
+        stream: bool = False,
+        silence_timeout: float = _SILENCE_TIMEOUT,
+    ) -> requests.Response:
+        """Send one request; the response when it is a success, else the error that it means."""
+        with self._network():
+            response = self._session().request(
+                method,
+                self._url(path),
+                headers=headers,
+                data=data,  # type: ignore[arg-type]  # the stubs do not know sized iterables
+                stream=stream,
+                timeout=(_CONNECT_TIMEOUT, silence_timeout),
+                # A redirected POST would become a GET, and the upload be taken for done.
+                allow_redirects=method == "GET",
+            )
+        if response.ok and not response.is_redirect:
+            return response
+        with response:
+            raise _refusal(response)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._here, "session", None)
+        if session is None:
+            session = requests.Session()
+            # A proxy (or ~/.netrc) of the environment is never meant for this very computer.
+            session.trust_env = not is_loopback(self.base_url)
+            session.headers["User-Agent"] = f"sonoteca/{__version__}"
+            session.headers["Accept"] = "application/json"
+            # Bytes are counted and compared: a coding on the way would change both.
+            session.headers["Accept-Encoding"] = "identity"
+            self._here.session = session
+            with self._lock:
+                self._sessions.add(session)
+        return session
+
+    def _url(self, path: str) -> str:
+        """The URL of a path; paths come from the server, and must not lead to another one."""
+        if path.startswith(f"{self.base_url}/"):
+            return path
+        if path.startswith("/"):
+            return self.base_url + path
+        raise ServerRefusedError(
+            HTTPStatus.OK, "foreign-link", "The server gave a link that leads elsewhere", path
+        )
+
+    def _decode(self, response: requests.Response, answer: type[_Answer]) -> _Answer:
+        try:
+            return msgspec.json.decode(response.content, type=answer)
+        except msgspec.DecodeError as error:
+            raise ServerRefusedError(
+                response.status_code,
+                "not-understood",
+                f"What answers at {self.base_url} does not speak as a Sonoteca server does",
+                str(error),
+            ) from error
+
+    @contextlib.contextmanager
+    def _network(self) -> Iterator[None]:
+        try:
+            yield
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise ServerUnreachableError(
+                f"The server at {self.base_url} cannot be reached: {_reason(error)}"
+            ) from error
+
+
+def read_some(response: requests.Response, count: int = BLOCK) -> bytes:
+    """What has arrived of a streamed response, at most `count` bytes; nothing at its end.
+
+    Whether the end came too early is for the caller to say: it knows how much there must be.
+    """
+    try:
+        data: bytes | None = response.raw.read1(count, decode_content=False)
+    # A socket that is shut down by `interrupt` may also say OSError or ValueError (closed file).
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise ServerUnreachableError(f"The connection broke: {_reason(error)}") from error
+    return data or b""  # None once the response is closed
+
+
+def interrupt(response: requests.Response) -> None:
+    """Wake the thread that reads this response, from another thread; the reader closes it.
+
+    `response.close()` would wait for that thread until its read timed out.
+    """
+    # Already at its end, or being closed by its reader: there is nobody left to wake.
+    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):
+        response.raw.shutdown()
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL names this very computer."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a Retry-After field asks to wait (RFC 9110 section 10.2.3)."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        # Against the reply's own Date: our clock may be wrong.
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))
+    except (ValueError, TypeError):
+        return None
+    return max(0.0, wait.total_seconds())
+
+
+def _refusal(response: requests.Response) -> ServerRefusedError:
+    retry_after = parse_retry_after(response.headers)
+    try:
+        problem = msgspec.json.decode(response.content, type=Problem)
+    except (msgspec.DecodeError, requests.RequestException):
+        title = f"The server answered {response.status_code} {response.reason or ''}".strip()
+        return ServerRefusedError(response.status_code, "unexplained", title, "", retry_after)
+    return ServerRefusedError(
+        response.status_code, problem.code, problem.title, problem.detail, retry_after
+    )
+
+
+# The first that is in the chain of causes gives the sentence; the most telling come first.
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (urllib3.exceptions.NameResolutionError, "its name is not known to this network"),
+    (urllib3.exceptions.SSLError, "the secure connection could not be made"),
+    (ConnectionRefusedError, "nothing answers there"),
+    (urllib3.exceptions.ConnectTimeoutError, "it does not answer"),
+    (urllib3.exceptions.ReadTimeoutError, "it has gone silent"),
+    (TimeoutError, "it has gone silent"),
+    (ConnectionResetError, "the connection broke"),
+    (urllib3.exceptions.ProtocolError, "the connection broke"),
+)
+
+
+def _reason(error: BaseException) -> str:
+    causes = list(_causes(error))
+    for kind, sentence in _REASONS:
+        if any(isinstance(cause, kind) for cause in causes):
+            return sentence
+    return str(error) or type(error).__name__
+
+
+def _causes(error: BaseException) -> Iterable[BaseException]:
+    """An error and all that it was made from: urllib3 and requests wrap one in another."""
+    seen: set[int] = set()
+    ahead: list[object] = [error]
+    while ahead:
+        cause = ahead.pop(0)
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            ahead += [*cause.args, getattr(cause, "reason", None), cause.__context__]

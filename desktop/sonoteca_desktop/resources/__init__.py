@@ -1,0 +1,1 @@
+"""Fonts, icons and the style sheet; data, no code."""

@@ -1,0 +1,1 @@
+"""A local copy of the catalogue that follows the server; no Qt."""

@@ -1,0 +1,105 @@
+"""Follows the server's feed of changes into the mirror, for as long as the program runs."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sonoteca_desktop.client import (
+    Client,
+    CursorExpiredError,
+    ServerRefusedError,
+    ServerUnreachableError,
+)
+from sonoteca_desktop.sync.mirror import Mirror
+
+POLL_S = 1.0
+_LONGEST_WAIT_S = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncState:
+    """How the copy stands to its server.
+
+    `reached` is None until the first answer; `changed` says that the mirror has news;
+    `retry_at` is on the clock of `time.monotonic` while the server is away.
+    """
+
+    reached: bool | None = None
+    changed: bool = False
+    sentence: str = ""
+    retry_at: float | None = None
+
+
+class SyncEngine:
+    """A thread that asks for changes each second and tells a listener how it went.
+
+    The listener is called in that thread, when the state changes or the mirror has news.
+    """
+
+    def __init__(
+        self, mirror: Mirror, client: Client, listener: Callable[[SyncState], None]
+    ) -> None:
+        self._mirror = mirror
+        self._client = client
+        self._listener = listener
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def retry_now(self) -> None:
+        """Ask at once instead of waiting."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread; returns when it has ended or hangs in a slow line."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout=2)
+
+    def _run(self) -> None:
+        failures = 0
+        told: SyncState | None = None
+        while not self._stopping:
+            self._wake.clear()
+            state = self._step()
+            wait = POLL_S
+            if not state.reached:
+                failures += 1
+                wait = min(_LONGEST_WAIT_S, POLL_S * 2 ** (failures - 1))
+                state = SyncState(False, False, state.sentence, time.monotonic() + wait)
+            else:
+                failures = 0
+            if (state != told or state.changed) and not self._stopping:
+                self._listener(state)
+                told = SyncState(state.reached, False, state.sentence, state.retry_at)
+            self._wake.wait(wait)
+
+    def _step(self) -> SyncState:
+        """Take in everything that is new."""
+        changed = False
+        try:
+            while not self._stopping:
+                page = self._client.changes(self._mirror.cursor)
+                if page.results or page.more or page.cursor != self._mirror.cursor:
+                    self._mirror.apply(page)
+                    changed = changed or bool(page.results)
+                if not page.more:
+                    break
+        except CursorExpiredError:
+            self._mirror.reset()
+            self._wake.set()
+            return SyncState(reached=True, changed=True)
+        except (ServerUnreachableError, ServerRefusedError) as error:
+            return SyncState(reached=False, changed=changed, sentence=str(error))
+        except sqlite3.Error as error:
+            sentence = f"The copy of the library on this computer cannot be written: {error}."
+            return SyncState(reached=False, changed=changed, sentence=sentence)
+        return SyncState(reached=True, changed=changed)

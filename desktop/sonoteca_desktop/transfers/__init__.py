@@ -1,0 +1,1 @@
+"""Moving bytes between this computer and a server; no Qt in here."""

@@ -1,0 +1,95 @@
+"""What a running transfer and the queue that runs it say to each other."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
+import requests
+
+from sonoteca_desktop.client import interrupt
+from sonoteca_desktop.transfers.bandwidth import Bandwidth
+from sonoteca_shared.errors import SonotecaError
+
+
+class StoppedError(SonotecaError):
+    """The transfer was told to stop; what has come so far is kept."""
+
+    code = "stopped"
+
+
+class Control:
+    """One run of a transfer: it asks here what it may do and tells how far it is.
+
+    `progressed` and `committed` are told a position in the file: reached, and safe on disk.
+    `checking` is asked once after the last byte whether the transfer may be finished.
+    """
+
+    def __init__(
+        self,
+        bandwidth: Bandwidth,
+        *,
+        progressed: Callable[[int], None],
+        committed: Callable[[int], None],
+        checking: Callable[[], bool],
+    ) -> None:
+        self._bandwidth = bandwidth
+        self._checking = checking
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._response: requests.Response | None = None
+        self.progressed = progressed
+        self.committed = committed
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the transfer has to end now."""
+        return self._stopped
+
+    def stop(self) -> None:
+        """End the transfer, from any thread, whatever it waits for just now."""
+        with self._lock:
+            self._stopped = True
+            response = self._response
+        self._bandwidth.wake()
+        if response is not None:
+            interrupt(response)
+
+    def go_on(self) -> None:
+        """Nothing, or StoppedError."""
+        if self._stopped:
+            raise StoppedError("stopped")
+
+    def take(self, wanted: int) -> int:
+        """How many of the `wanted` bytes may go now, at least one; or StoppedError."""
+        allowed = self._bandwidth.take(wanted, lambda: self._stopped)
+        self.go_on()
+        return allowed
+
+    def give_back(self, count: int) -> None:
+        """Bytes that were allowed and did not go."""
+        self._bandwidth.give_back(count)
+
+    def begin_check(self) -> None:
+        """All bytes are over; StoppedError when a pause came before."""
+        self.go_on()
+        if not self._checking():
+            raise StoppedError("stopped")
+
+    @contextlib.contextmanager
+    def reading(self, response: requests.Response) -> Iterator[None]:
+        """While this response is read, `stop` wakes its reader."""
+        with self._lock:
+            self._response = response
+        try:
+            self.go_on()
+            yield
+        except SonotecaError as error:
+            if self._stopped and not isinstance(error, StoppedError):
+                # The line broke because we broke it.
+                raise StoppedError("stopped") from error
+            raise
+        finally:
+            with self._lock:
+                self._response = None

@@ -1,0 +1,201 @@
+"""Remembers transfers across restarts, crashes and power cuts: rare, small, durable writes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from sonoteca_desktop.transfers.plan import Kind, PathBlockedError, State
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE transfers (
+    key INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice
+    kind TEXT NOT NULL,
+    server TEXT NOT NULL,
+    url TEXT NOT NULL,
+    name TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    path BLOB NOT NULL,  -- file names are bytes
+    tag TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    etag TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    sound_id TEXT NOT NULL,
+    durable INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    note TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    corrupt INTEGER NOT NULL,
+    bad_replies INTEGER NOT NULL,
+    removed INTEGER NOT NULL,
+    added REAL NOT NULL
+) STRICT;
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
+_LIMIT = "limit"
+
+
+class JournalError(PathBlockedError):
+    """The list of transfers cannot be read or written."""
+
+    code = "journal"
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """One transfer, as it is remembered. Its key is 0 until it is in the journal."""
+
+    key: int = 0
+    kind: Kind
+    server: str
+    url: str = ""
+    """Where a download's bytes are."""
+    name: str
+    folder: str = ""
+    """The folder in the library."""
+    path: Path
+    """An upload's source; where a download goes and, once it is done, where it is."""
+    tag: str = ""
+    """Makes the name of the part file."""
+    size: int
+    etag: str = ""
+    sha256: str = ""
+    sound_id: str = ""
+    durable: int = 0
+    """So many bytes of a download are safe on the disk."""
+    state: State = State.QUEUED
+    note: str = ""
+    tries: int = 0
+    corrupt: int = 0
+    bad_replies: int = 0
+    removed: bool = False
+    """Shown no more: a finished one is still known, of another the part file has to go."""
+    added: float
+
+
+_COLUMNS = tuple(field.name for field in fields(Row))
+# Built from our own column names alone.
+_STORE = (
+    f"INSERT INTO transfers ({', '.join(_COLUMNS)})"  # noqa: S608
+    f" VALUES ({', '.join('?' * len(_COLUMNS))})"
+    " ON CONFLICT (key) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+)
+_READ = f"SELECT {', '.join(_COLUMNS)} FROM transfers"  # noqa: S608
+_FROM_COLUMN: dict[str, Callable[[str], object]] = {"kind": Kind, "state": State, "removed": bool}
+
+
+class Journal:
+    """The file of transfers; one process at a time, any of its threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect(
+            path, timeout=1.0, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self._database.close()
+            raise JournalError(self._explain(error)) from error
+        except JournalError:
+            self._database.close()
+            raise
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Remember new transfers; each gets its key."""
+        with self._lock, self._transaction() as database:
+            for row in rows:
+                cursor = database.execute(_STORE, (None, *_values(row)[1:]))
+                assert cursor.lastrowid is not None
+                row.key = cursor.lastrowid
+
+    def save(self, rows: Iterable[Row]) -> None:
+        """Remember how transfers stand now; on disk on return."""
+        with self._lock, self._transaction() as database:
+            database.executemany(_STORE, [_values(row) for row in rows])
+
+    def forget(self, keys: Iterable[int]) -> None:
+        """Remove transfers."""
+        with self._lock, self._transaction() as database:
+            database.executemany("DELETE FROM transfers WHERE key = ?", [(key,) for key in keys])
+
+    def rows(self, server: str) -> list[Row]:
+        """All transfers with a server, oldest first."""
+        with self._lock, self._transaction() as database:
+            found = database.execute(f"{_READ} WHERE server = ? ORDER BY key", (server,))
+            return [_row(values) for values in found]
+
+    def limit(self) -> int | None:
+        """The speed limit in bytes a second, if there is one."""
+        with self._lock, self._transaction() as database:
+            found = database.execute(
+                "SELECT value FROM settings WHERE name = ?", (_LIMIT,)
+            ).fetchone()
+        return int(found[0]) if found else None
+
+    def set_limit(self, bytes_per_second: int | None) -> None:
+        """Keep the speed limit."""
+        with self._lock, self._transaction() as database:
+            database.execute("DELETE FROM settings WHERE name = ?", (_LIMIT,))
+            if bytes_per_second is not None:
+                database.execute(
+                    "INSERT INTO settings VALUES (?, ?)", (_LIMIT, str(bytes_per_second))
+                )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._database.close()
+
+    def _open(self) -> None:
+        database = self._database
+        # Held as long as the process lives, and not a moment longer, however it ends.
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        with self._transaction():
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            if version > _VERSION:
+                raise JournalError(
+                    f"The list of transfers {self._path} was written by a newer Sonoteca: "
+                    "start that one"
+                )
+            if version < _VERSION:
+                for statement in _SCHEMA.split(";"):
+                    database.execute(statement)
+                database.execute(f"PRAGMA user_version = {_VERSION}")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, and on disk at the end."""
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            with self._database:
+                yield self._database
+        except sqlite3.Error as error:
+            raise JournalError(self._explain(error)) from error
+
+    def _explain(self, error: sqlite3.Error) -> str:
+        if "locked" in str(error):
+            return f"Another Sonoteca is using the list of transfers {self._path}: close that one"
+        return f"The list of transfers {self._path} cannot be used: {error}"
+
+
+def _values(row: Row) -> tuple[object, ...]:
+    return tuple(os.fsencode(value) if isinstance(value, Path) else value for value in astuple(row))
+
+
+def _row(values: Iterable[object]) -> Row:
+    columns = dict(zip(_COLUMNS, values, strict=True))
+    for name, convert in _FROM_COLUMN.items():
+        columns[name] = convert(columns[name])  # type: ignore[arg-type]
+    columns["path"] = Path(os.fsdecode(columns["path"]))  # type: ignore[arg-type]
+    return Row(**columns)  # type: ignore[arg-type]

@@ -1,0 +1,370 @@
+"""The transfers of this desktop: start, pause, resume, cancel, retry; who carries them out.
+
+A few worker threads take what is to be done from the roster; each carries out one transfer at a
+time. A change of state is in the journal before anybody is told of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from sonoteca_desktop.client import Client, Posted, is_loopback
+from sonoteca_desktop.transfers import target
+from sonoteca_desktop.transfers.bandwidth import Bandwidth
+from sonoteca_desktop.transfers.control import Control, StoppedError
+from sonoteca_desktop.transfers.download import Download, Landed, Wanted
+from sonoteca_desktop.transfers.entry import Entry, Transfer
+from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
+from sonoteca_desktop.transfers.plan import (
+    LOOK_AGAIN,
+    PROGRESS,
+    Event,
+    Kind,
+    State,
+    back_off,
+    judge,
+)
+from sonoteca_desktop.transfers.roster import Roster
+from sonoteca_desktop.transfers.upload import name_of, note_of, size_to_send, upload
+from sonoteca_shared import digests
+from sonoteca_shared.errors import SonotecaError
+from sonoteca_shared.models import Sound
+
+__all__ = ["Kind", "State", "Transfer", "TransferQueue"]  # what those who show it need
+
+_logger = logging.getLogger(__name__)
+
+_GRACE = 2.0
+_THIS_COMPUTER = "this computer"
+
+
+class TransferQueue:
+    """All uploads and downloads with one server; callable from any thread.
+
+    `changed` is called, from any thread, after a transfer came, went or changed its state; how far
+    each has come is in `snapshot`.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        client: Client,
+        *,
+        changed: Callable[[], None],
+        at_once: int = 3,
+    ) -> None:
+        self._journal = journal
+        self._client = client
+        self._changed = changed
+        self._at_once = at_once
+        self._chance = random.SystemRandom()
+        self._bandwidth = Bandwidth(journal.limit())
+        self._threads: list[threading.Thread] = []
+        # A server on this computer may get another port with every start.
+        self._server = _THIS_COMPUTER if is_loopback(client.base_url) else client.base_url
+        self._roster = Roster(journal, self._server)
+
+    def start(self) -> None:
+        """Begin to work; what was running goes on by itself."""
+        self._roster.restart()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"transfer-{number}", daemon=True)
+            for number in range(self._at_once)
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._changed()
+
+    def stop(self) -> None:
+        """End all work within a moment; the journal keeps where everything stands."""
+        self._roster.close()
+        deadline = time.monotonic() + _GRACE
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._roster.write()
+
+    # What the user does.
+
+    def download(self, sound: Sound, folder: Path) -> int:
+        """Fetch a sound into a folder; the key of the transfer."""
+        return self.download_all([sound], folder)[0]
+
+    def download_all(self, sounds: Iterable[Sound], folder: Path) -> list[int]:
+        """Fetch many sounds into a folder, in one write of the journal."""
+        return self._add([self._download_row(sound, _absolute(folder)) for sound in sounds])
+
+    def upload(self, path: Path, folder: str) -> int:
+        """Send a file into a folder of the library; the key of the transfer."""
+        return self.upload_all([(path, folder)])[0]
+
+    def upload_all(self, files: Iterable[tuple[Path, str]]) -> list[int]:
+        """Send many files, each into its folder of the library, in one write of the journal."""
+        return self._add([self._upload_row(_absolute(path), folder) for path, folder in files])
+
+    def pause(self, key: int) -> None:
+        """Stop a transfer until `resume`, over restarts too."""
+        self._ask(Event.PAUSE, key)
+
+    def resume(self, key: int) -> None:
+        """Let a paused transfer go on."""
+        self._ask(Event.RESUME, key)
+
+    def retry(self, key: int) -> None:
+        """Try again now what waits, is blocked or has failed."""
+        self._ask(Event.RETRY, key)
+
+    def pause_all(self) -> None:
+        """Pause everything that is not finished."""
+        self._ask(Event.PAUSE)
+
+    def resume_all(self) -> None:
+        """Let everything go on that is paused."""
+        self._ask(Event.RESUME)
+
+    def cancel(self, key: int) -> None:
+        """Remove a transfer with what came of it so far; a finished file stays."""
+        self._remove(lambda entry: entry.row.key == key)
+
+    def clear_finished(self) -> None:
+        """Remove the finished ones from the list; their files stay."""
+        self._remove(lambda entry: entry.row.state is State.DONE)
+
+    def set_limit(self, bytes_per_second: int | None) -> None:
+        """Limit the speed of all transfers together, at once and for good; None lifts it."""
+        self._bandwidth.set_limit(bytes_per_second)
+        self._journal.set_limit(bytes_per_second)
+
+    # What those who show it ask.
+
+    @property
+    def limit(self) -> int | None:
+        """The speed limit, in bytes a second."""
+        return self._bandwidth.limit
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is running, or would run by itself."""
+        return self._roster.busy
+
+    def snapshot(self) -> list[Transfer]:
+        """All transfers as they stand, oldest first; cheap enough for ten times a second."""
+        return self._roster.snapshot()
+
+    def local_file(self, sha256: str) -> Path | None:
+        """A finished download of these bytes that is still where it was put."""
+        for path, size in reversed(self._roster.local_files(sha256)):
+            try:
+                facts = path.stat()
+            except OSError:
+                continue
+            if facts.st_size == size:
+                return path
+        return None
+
+    def local_digests(self) -> frozenset[str]:
+        """The SHA-256 of everything downloaded here; `local_file` tells whether it still is."""
+        return self._roster.local_digests()
+
+    def _download_row(self, sound: Sound, folder: Path) -> Row:
+        return Row(
+            kind=Kind.DOWNLOAD,
+            server=self._server,
+            url=sound.links.file,
+            name=sound.name,
+            folder=sound.folder,
+            path=folder / target.safe_name(sound.name),
+            tag=secrets.token_hex(4),
+            size=sound.size,
+            etag=digests.etag(sound.sha256),
+            sha256=sound.sha256,
+            sound_id=sound.id,
+            added=time.time(),
+        )
+
+    def _upload_row(self, path: Path, folder: str) -> Row:
+        try:
+            size = path.stat().st_size
+        except OSError:
+            size = 0  # the worker will tell why
+        return Row(
+            kind=Kind.UPLOAD,
+            server=self._server,
+            name=name_of(path),
+            folder=folder,
+            path=path,
+            size=size,
+            added=time.time(),
+        )
+
+    def _add(self, rows: list[Row]) -> list[int]:
+        keys = self._roster.add(rows)
+        self._changed()
+        return keys
+
+    def _ask(self, event: Event, key: int | None = None) -> None:
+        """Something that the user wants of one transfer, or of all."""
+        roster = self._roster
+        with roster.changing():
+            for entry in roster.choose(lambda entry: key in (None, entry.row.key)):
+                note = _pause_note(entry) if event is Event.PAUSE else ""
+                if not roster.step(entry, event, note):
+                    continue
+                if event is Event.RETRY:
+                    entry.row.tries = entry.row.corrupt = entry.row.bad_replies = 0
+                    roster.hold(0.0)
+                elif event is Event.PAUSE and entry.control is not None:
+                    entry.control.stop()
+        self._tell()
+
+    def _remove(self, wanted: Callable[[Entry], bool]) -> None:
+        with self._roster.changing():
+            for entry in self._roster.choose(wanted):
+                self._roster.remove(entry)
+                if entry.control is not None:
+                    entry.control.stop()
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._roster.write():
+            self._changed()
+
+    # The workers.
+
+    def _work(self) -> None:
+        while (entry := self._roster.next()) is not None:
+            try:
+                self._handle(entry)
+            except JournalError as error:
+                # What could not be written goes with the next write.
+                _logger.warning("%s", error)
+                with self._roster.changing():
+                    entry.next_at = time.monotonic() + LOOK_AGAIN
+                    self._roster.step(entry, Event.BLOCK, str(error))
+            except Exception:  # one transfer's fault must not end the others
+                _logger.exception("The transfer of %s broke", entry.row.path)
+                with self._roster.changing():
+                    note = "Something went wrong inside Sonoteca; its log says what"
+                    self._roster.step(entry, Event.FAIL, note)
+            with self._roster.changing():
+                entry.end()
+
+    def _handle(self, entry: Entry) -> None:
+        try:
+            if entry.row.removed:
+                self._clear_up(entry)
+            else:
+                self._prepare(entry)
+                self._finish(entry, self._carry(entry, self._begin(entry)))
+        except StoppedError:
+            pass
+        except SonotecaError as error:
+            self._fail(entry, error)
+        self._tell()
+
+    def _prepare(self, entry: Entry) -> None:
+        """Look whether it can be done here at all, or raise; it does not count as running yet."""
+        row = entry.row
+        if row.kind is Kind.DOWNLOAD:
+            target.check_room(row.path.parent, row.size - row.durable)
+        else:
+            row.size = size_to_send(row.path)
+
+    def _begin(self, entry: Entry) -> Control:
+        roster = self._roster
+        control = Control(
+            self._bandwidth,
+            progressed=entry.progressed,
+            committed=partial(self._commit, entry),
+            checking=partial(self._check, entry),
+        )
+        with roster.changing():
+            roster.step(entry, Event.DUE)  # it may have waited
+            if roster.closed or entry.row.removed or not roster.step(entry, Event.START):
+                raise StoppedError("stopped")
+            entry.begin(control)
+        self._tell()
+        return control
+
+    def _commit(self, entry: Entry, position: int) -> None:
+        with self._roster.changing():
+            entry.row.durable = position
+            self._roster.touch(entry)
+        self._roster.write()
+
+    def _check(self, entry: Entry) -> bool:
+        with self._roster.changing():
+            stepped = not entry.row.removed and self._roster.step(entry, Event.CHECK)
+        self._tell()
+        return stepped
+
+    def _carry(self, entry: Entry, control: Control) -> Landed | Posted:
+        row = entry.row
+        if row.kind is Kind.UPLOAD:
+            return upload(self._client, row.path, row.name, row.folder, control)
+        part = target.part_path(row.path, row.tag)
+        wanted = Wanted(row.url, row.size, row.etag, row.sha256, row.path, part)
+        return Download(self._client, wanted, row.durable, control).run()
+
+    def _finish(self, entry: Entry, outcome: Landed | Posted) -> None:
+        row = entry.row
+        with self._roster.changing():
+            if isinstance(outcome, Posted):
+                row.sound_id, row.sha256 = outcome.sound.id, outcome.sound.sha256
+                self._roster.finish(entry, note_of(outcome))
+            else:
+                row.path, row.durable = outcome.path, row.size
+                self._roster.finish(entry, outcome.note)
+
+    def _fail(self, entry: Entry, error: SonotecaError) -> None:
+        row = entry.row
+        verdict = judge(error, kind=row.kind, corrupt=row.corrupt, bad_replies=row.bad_replies)
+        _logger.info("%s of %s: %s", row.kind, row.path, error)
+        if not verdict.keep:
+            self._commit(entry, 0)  # before: the journal must never count bytes that are gone
+            self._drop_part(row)
+        with self._roster.changing():
+            if row.kind is Kind.DOWNLOAD and entry.done - entry.began_at >= PROGRESS:
+                row.tries = 0
+            row.tries += verdict.event is Event.WAIT
+            row.corrupt += verdict.event is Event.ANEW
+            row.bad_replies += verdict.bad_reply
+            delay = back_off(row.tries, self._chance) if verdict.delay is None else verdict.delay
+            entry.next_at = time.monotonic() + max(delay, verdict.at_least)
+            if verdict.whole_server:
+                self._roster.hold(entry.next_at)
+            self._roster.step(entry, verdict.event, verdict.note)
+
+    def _clear_up(self, entry: Entry) -> None:
+        """A removed transfer takes its part file with it."""
+        if entry.row.state is State.DONE or self._drop_part(entry.row):
+            self._roster.forget(entry)
+        else:
+            # Its drive may not be plugged in now; the journal keeps the row for the next start.
+            entry.next_at = float("inf")
+
+    def _drop_part(self, row: Row) -> bool:
+        if row.kind is Kind.DOWNLOAD:
+            try:
+                target.part_path(row.path, row.tag).unlink(missing_ok=True)
+            except OSError as error:
+                _logger.warning("Cannot remove the part file of %s: %s", row.path, error)
+                return False
+        return True
+
+
+def _absolute(path: Path) -> Path:
+    # Not resolve(): a link that the user named is the name that he knows.
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def _pause_note(entry: Entry) -> str:
+    sent = entry.row.kind is Kind.UPLOAD and entry.done
+    return "Starts from the beginning when it goes on" if sent else ""

@@ -1,0 +1,237 @@
+"""The list of transfers: words, order, and following a queue that changes all the time."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+
+import pytest
+from PySide6.QtCore import QPersistentModelIndex, Qt
+from pytestqt.modeltest import ModelTester
+from pytestqt.qtbot import QtBot
+
+from sonoteca_desktop.models.transfers import (
+    Action,
+    ActionsRole,
+    TransferRole,
+    TransfersModel,
+    line,
+)
+from sonoteca_desktop.transfers.queue import Kind, State, Transfer, TransferQueue
+
+MB = 1_000_000
+
+
+class PaperQueue:
+    """Shows what a test writes into it."""
+
+    def __init__(self) -> None:
+        self.rows: list[Transfer] = []
+        self.limit: int | None = None
+        self.asked: list[tuple[str, int | None]] = []
+
+    def snapshot(self) -> list[Transfer]:
+        return list(self.rows)
+
+    def set_limit(self, limit: int | None) -> None:
+        self.limit = limit
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def ask(key: int | None = None) -> None:
+            self.asked.append((name, key))
+
+        return ask
+
+
+def transfer(key: int, state: State = State.RUNNING, **facts: Any) -> Transfer:
+    plain: dict[str, Any] = {
+        "key": key,
+        "kind": Kind.DOWNLOAD,
+        "name": f"take{key}.wav",
+        "folder": "",
+        "total": 980 * MB,
+        "done": 412 * MB,
+        "state": state,
+        "note": "",
+        "speed": 0.0,
+        "seconds_left": None,
+        "path": Path("take.wav"),
+        "sound_id": None,
+        "sha256": f"{key:064x}",
+    }
+    return Transfer(**(plain | facts))
+
+
+@pytest.fixture
+def queue() -> PaperQueue:
+    return PaperQueue()
+
+
+@pytest.fixture
+def model(queue: PaperQueue, qtbot: QtBot) -> TransfersModel:
+    del qtbot  # timers need an application
+    model = TransfersModel(cast(TransferQueue, queue))
+    model.stop()  # the tests say when to look
+    return model
+
+
+def keys(model: TransfersModel) -> list[int]:
+    return [model.index(row).data(TransferRole).key for row in range(model.rowCount())]
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        (
+            transfer(1, speed=12.1 * MB, seconds_left=47.0),
+            "412 of 980 MB · 12.1 MB/s · 47 s left",
+        ),
+        (transfer(1), "412 of 980 MB"),
+        (transfer(1, State.PAUSED), "Paused at 412 of 980 MB"),
+        (
+            transfer(1, State.PAUSED, note="Starts from the beginning when it goes on"),
+            "Paused at 412 of 980 MB · Starts from the beginning when it goes on",
+        ),
+        (transfer(1, State.QUEUED), "Waiting for its turn · 980 MB"),
+        (transfer(1, State.VERIFYING), "Checking 980 MB"),
+        (transfer(1, State.DONE), "980 MB · verified"),
+        (transfer(1, State.DONE, kind=Kind.UPLOAD, note="already there"), "980 MB · already there"),
+        (transfer(1, State.WAITING, note="The server cannot be reached"), "The server cannot be reached"),
+        (transfer(1, State.FAILED, note="Not a WAV"), "Not a WAV"),
+    ],
+)  # fmt: skip
+def test_each_state_in_words(shown: Transfer, words: str) -> None:
+    assert line(shown) == words
+
+
+@pytest.mark.parametrize(
+    ("state", "actions"),
+    [
+        (State.RUNNING, (Action.PAUSE, Action.CANCEL)),
+        (State.PAUSED, (Action.RESUME, Action.CANCEL)),
+        (State.WAITING, (Action.RETRY, Action.PAUSE, Action.CANCEL)),
+        (State.FAILED, (Action.RETRY, Action.CANCEL)),
+        (State.DONE, ()),
+    ],
+)
+def test_only_what_helps_is_offered(
+    queue: PaperQueue, model: TransfersModel, state: State, actions: tuple[Action, ...]
+) -> None:
+    queue.rows = [transfer(1, state)]
+    model.poll()
+    assert model.index(0).data(ActionsRole) == actions
+
+
+def test_what_ended_sinks_below_what_goes_on(queue: PaperQueue, model: TransfersModel) -> None:
+    queue.rows = [
+        transfer(1, State.DONE),
+        transfer(2),
+        transfer(3, State.FAILED),
+        transfer(4, State.PAUSED),
+    ]
+    model.poll()
+    assert keys(model) == [2, 4, 3, 1]
+    assert (model.open_count, model.paused_count, model.done_count) == (1, 1, 1)
+
+
+def test_progress_repaints_one_row(queue: PaperQueue, model: TransfersModel, qtbot: QtBot) -> None:
+    queue.rows = [transfer(1), transfer(2)]
+    model.poll()
+    queue.rows[1] = replace(queue.rows[1], done=413 * MB, speed=2.0 * MB)
+    with qtbot.waitSignal(model.dataChanged) as changed, qtbot.assertNotEmitted(model.modelReset):
+        model.poll()
+    assert changed.args is not None
+    assert [index.row() for index in changed.args[:2]] == [1, 1]
+    assert model.speed == 2.0 * MB
+
+
+def test_the_end_of_a_transfer_is_told_once(
+    queue: PaperQueue, model: TransfersModel, qtbot: QtBot
+) -> None:
+    told: list[int] = []
+    model.finished.connect(lambda ended: told.append(ended.key))
+    queue.rows = [transfer(1), transfer(2)]
+    model.poll()
+    queue.rows[0] = transfer(1, State.DONE)
+    for _ in range(3):
+        model.poll()
+    assert told == [1]
+
+
+def test_downloads_under_way_are_told_by_their_content(
+    queue: PaperQueue, model: TransfersModel, qtbot: QtBot
+) -> None:
+    queue.rows = [
+        transfer(1),
+        transfer(2, kind=Kind.UPLOAD),
+        transfer(3, State.DONE),
+        transfer(4, State.PAUSED, total=0, done=0),
+    ]
+    with qtbot.waitSignal(model.downloadingChanged):
+        model.poll()
+    assert model.downloading == {f"{1:064x}": pytest.approx(412 / 980), f"{4:064x}": 0.0}
+
+
+def test_rows_keep_their_identity_through_any_change(
+    queue: PaperQueue, model: TransfersModel, qtmodeltester: ModelTester
+) -> None:
+    qtmodeltester.check(model)  # from here on it watches every step
+    chance = Random(3)
+    pool = {key: transfer(key) for key in range(1, 13)}
+    for _ in range(120):
+        key = chance.choice(list(pool))
+        pool[key] = transfer(key, chance.choice(list(State)))
+        queue.rows = [pool[each] for each in sorted(chance.sample(list(pool), 8))]
+        held = {
+            index.data(TransferRole).key: QPersistentModelIndex(index)
+            for index in map(model.index, range(model.rowCount()))
+        }
+        model.poll()
+        for row, shown in enumerate(keys(model)):
+            if shown in held:
+                assert held[shown].row() == row
+        gone = set(held) - set(keys(model))
+        assert not any(held[key].isValid() for key in gone)
+
+
+def test_thousands_come_in_one_step(queue: PaperQueue, model: TransfersModel) -> None:
+    inserted: list[tuple[int, int]] = []
+    model.rowsInserted.connect(lambda _parent, first, last: inserted.append((first, last)))
+    queue.rows = [transfer(key, State.QUEUED) for key in range(5000)]
+    model.poll()
+    assert inserted == [(0, 4999)]
+
+
+def test_actions_reach_the_queue(queue: PaperQueue, model: TransfersModel) -> None:
+    for action in (Action.PAUSE, Action.RESUME, Action.RETRY, Action.CANCEL):
+        model.act(7, action)
+    model.pause_all()
+    model.resume_all()
+    model.clear_finished()
+    assert queue.asked == [
+        ("pause", 7),
+        ("resume", 7),
+        ("retry", 7),
+        ("cancel", 7),
+        ("pause_all", None),
+        ("resume_all", None),
+        ("clear_finished", None),
+    ]
+
+
+def test_a_new_limit_is_told_and_an_old_one_is_not(
+    queue: PaperQueue, model: TransfersModel, qtbot: QtBot
+) -> None:
+    with qtbot.waitSignal(model.limitChanged):
+        model.set_limit(256_000)
+    assert (queue.limit, model.limit) == (256_000, 256_000)
+    with qtbot.assertNotEmitted(model.limitChanged):
+        model.set_limit(256_000)
+
+
+def test_a_row_says_everything_to_a_screen_reader(queue: PaperQueue, model: TransfersModel) -> None:
+    queue.rows = [transfer(1, State.PAUSED, kind=Kind.UPLOAD)]
+    model.poll()
+    said = model.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert said == "Upload of take1.wav: Paused at 412 of 980 MB"

@@ -1,0 +1,140 @@
+"""The player on a real audio device: one of PulseAudio that nobody hears.
+
+It runs in a process of its own, since Qt asks for the sound server once, when it is first used.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QTimer
+
+from sonoteca_desktop.client import Client
+from sonoteca_desktop.playback.engine import Player
+from tests.kit import wavs
+from tests.kit.audio import NullSink, null_sink
+from tests.kit.faults import make_sound
+from tests.kit.wait import until
+
+pytestmark = [pytest.mark.audio, pytest.mark.timeout(60)]
+
+RATE = 48_000
+
+
+def play(path: Path, cache: Path) -> None:
+    """What the other process does: play a file, tell what happens, and end with it."""
+    app = QCoreApplication(sys.argv)
+    player = Player(Client("http://127.0.0.1:9"), cache)
+    ticker = QTimer(interval=50)
+
+    def tell(*what: object) -> None:
+        sys.stdout.write(" ".join(map(str, what)) + "\n")
+        sys.stdout.flush()
+
+    def end(*what: object) -> None:
+        tell("over", *what[1:])
+        app.quit()
+
+    def tick() -> None:
+        tell("at", f"{player.position():.3f}")
+
+    ticker.timeout.connect(tick)
+    ticker.start()
+    player.deviceChanged.connect(lambda sentence: tell("device", sentence))
+    player.finished.connect(end)
+    player.failed.connect(end)
+    player.play(make_sound(path.read_bytes(), path.name), local=path)
+    app.exec()
+    player.shutdown()
+
+
+@pytest.fixture
+def sink() -> Iterator[NullSink]:
+    with null_sink(rate=RATE) as sink:
+        yield sink
+
+
+class Playing:
+    """The other process."""
+
+    def __init__(self, path: Path, cache: Path, sink: NullSink) -> None:
+        command = [sys.executable, "-c", "from tests.desktop.test_play_device import *; main()"]
+        command += [str(path), str(cache)]
+        self.log = cache.with_suffix(".log")
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, env=sink.env, stdout=log)
+
+    @property
+    def told(self) -> list[str]:
+        return self.log.read_text(encoding="utf-8").splitlines()
+
+    @property
+    def position(self) -> float:
+        places = [float(line.split()[1]) for line in self.told if line.startswith("at ")]
+        return places[-1] if places else 0.0
+
+    @property
+    def devices(self) -> list[str]:
+        return [line[7:] for line in self.told if line.startswith("device")]
+
+
+def main() -> None:
+    play(Path(sys.argv[1]), Path(sys.argv[2]))
+
+
+def test_a_sound_arrives_at_the_device_as_it_is(sink: NullSink, tmp_path: Path) -> None:
+    path = wavs.write_wav(tmp_path / "a.wav", bits=16, samplerate=RATE, seconds=2)
+    sink.record(tmp_path / "monitor.raw")
+    playing = Playing(path, tmp_path / "cache", sink)
+    assert playing.process.wait(30) == 0
+    until(lambda: bytes(4096) == (tmp_path / "monitor.raw").read_bytes()[-4096:])
+    sink.stop_recording()
+
+    assert playing.told[-1] == "over"
+    assert playing.devices == [""]
+    recorded = array("f", (tmp_path / "monitor.raw").read_bytes()[: -4096 // 4 * 4])
+    expected = array("h", path.read_bytes()[44:])
+    samples = array("h", (min(32767, round(value * 32768)) for value in recorded)).tobytes()
+    assert longest_match(samples, expected.tobytes()) > 0.25 * len(expected) * 2
+
+
+def longest_match(recorded: bytes, sound: bytes) -> int:
+    """How many bytes in a row are the same; a busy machine may drop some in between."""
+    longest = 0
+    for start in range(0, len(sound), len(sound) // 16):
+        at = recorded.find(sound[start : start + 256])
+        if at < 0:
+            continue
+        count = 0
+        while sound[start + count : start + count + 256] == recorded[at + count : at + count + 256]:
+            count += 256
+            if start + count >= len(sound):
+                break
+        longest = max(longest, count)
+    return longest
+
+
+def test_goes_on_silently_when_the_device_goes_and_on_the_next_one_that_comes(
+    sink: NullSink, tmp_path: Path
+) -> None:
+    path = wavs.write_wav(tmp_path / "a.wav", bits=24, samplerate=RATE, seconds=60)
+    playing = Playing(path, tmp_path / "cache", sink)
+    try:
+        until(lambda: playing.position > 0.3)
+        sink.control("unload-module", "module-null-sink")
+        until(lambda: any("silently" in each for each in playing.devices))
+        stood = playing.position
+        until(lambda: playing.position > stood + 0.3)
+        sink.control("load-module", "module-null-sink", "sink_name=null", f"rate={RATE}")
+        until(lambda: playing.devices[-1] == "")
+        until(lambda: sink.control("list", "short", "sink-inputs").strip())
+        place = playing.position
+        until(lambda: playing.position > place + 0.3)
+    finally:
+        playing.process.terminate()
+        playing.process.wait(10)

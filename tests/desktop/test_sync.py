@@ -1,0 +1,86 @@
+"""The mirror follows the server, through restarts of either and changes of library."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from sonoteca_desktop.client import Client
+from sonoteca_desktop.sync.engine import SyncEngine, SyncState
+from sonoteca_desktop.sync.mirror import Mirror
+from tests.kit.http import serve, server_process
+from tests.kit.wait import until
+from tests.kit.wavs import Plan, build_wav
+
+
+def post(server: str, seed: int) -> None:
+    data = build_wav(Plan(frames=100, seed=seed))
+    requests.post(f"{server}/post?name={seed}.wav", data=data, timeout=10)
+
+
+@contextlib.contextmanager
+def following(server: str, mirror: Mirror) -> Iterator[list[SyncState]]:
+    told: list[SyncState] = []
+    client = Client(server)
+    engine = SyncEngine(mirror, client, told.append)
+    engine.start()
+    try:
+        yield told
+    finally:
+        engine.stop()
+        client.close()
+
+
+def test_what_is_there_and_what_comes_arrives(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror.sqlite")
+    with serve(tmp_path / "library") as server:
+        post(server, 1)
+        with following(server, mirror) as told:
+            until(lambda: mirror.count() == 1)
+            post(server, 2)
+            until(lambda: mirror.count() == 2)
+            assert told[0].reached
+            assert any(state.changed for state in told)
+
+
+@pytest.mark.timeout(40)
+def test_a_server_that_goes_is_told_and_found_again(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror.sqlite")
+    with server_process(tmp_path / "library") as server, following(server.url, mirror) as told:
+        until(lambda: told and told[-1].reached)
+        server.kill()
+        until(lambda: told[-1].reached is False)
+        assert told[-1].retry_at is not None
+        assert told[-1].sentence
+        server.start()
+        post(server.url, 1)
+        until(lambda: told[-1].reached and mirror.count() == 1, seconds=20)
+
+
+def test_another_library_under_the_same_address_replaces_the_copy(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror.sqlite")
+    with serve(tmp_path / "one") as server:
+        post(server, 1)
+        with following(server, mirror):
+            until(lambda: mirror.count() == 1)
+    with serve(tmp_path / "two") as server:
+        post(server, 2)
+        with following(server, mirror):
+            until(lambda: mirror.keys(words="2") and mirror.count() == 1)
+
+
+def test_a_copy_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror.sqlite")
+    with sqlite3.connect(tmp_path / "mirror.sqlite") as damage:
+        damage.execute("DROP TABLE sounds")
+    damage.close()
+    with serve(tmp_path / "library") as server:
+        post(server, 1)
+        with following(server, mirror) as told:
+            until(lambda: told)
+            assert "cannot be written" in told[-1].sentence
