@@ -162,8 +162,8 @@ class Desktop(QObject):
 
     # What the user wants
 
-    def _play(self, sound: Sound) -> None:
-        self.player.play(sound, local=self.queue.local_file(sound.sha256))
+    def _play(self, sound: Sound, start: float) -> None:
+        self.player.play(sound, local=self.queue.local_file(sound.sha256), start=start)
 
     def _download(self, sounds: list[Sound], folder: Path) -> None:
         self.queue.download_all(sounds, folder)

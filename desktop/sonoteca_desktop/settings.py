@@ -82,4 +82,4 @@ def save_choices(path: Path, choices: Choices) -> None:
         file.write(msgspec.json.encode(choices))
         file.flush()
         os.fsync(file.fileno())
-    os.replace(part, path)
+    part.replace(path)

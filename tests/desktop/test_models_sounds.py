@@ -12,6 +12,7 @@ from PySide6.QtCore import QItemSelectionModel, QPersistentModelIndex, Qt
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
+from sonoteca_desktop.models.questions import Answer, Question
 from sonoteca_desktop.models.sounds import Column, SoundRole, SoundsModel, Where, WhereRole
 from sonoteca_desktop.models.steps import steps_between
 from sonoteca_desktop.sync.mirror import Mirror, Scope
@@ -72,6 +73,15 @@ def test_only_the_answer_to_the_last_question_counts(model: SoundsModel, qtbot: 
         model.search("door")
         model.refresh()
     assert seen == ["door"]
+    assert names(model) == ["Door creak.wav"]
+
+
+def test_a_late_answer_to_an_old_question_is_dropped(model: SoundsModel, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(model.swapped):
+        model.search("door")
+    with qtbot.assertNotEmitted(model.swapped):
+        late = Answer(Question(words="tin"), array("q", [1, 2]), total=3, local_total=0)
+        model.searcher.found.emit(late)
     assert names(model) == ["Door creak.wav"]
 
 
@@ -171,9 +181,7 @@ def test_a_sound_that_left_meanwhile_leaves_a_blank_row(model: SoundsModel, mirr
     assert model.index(0, Column.NAME).data(SoundRole) is None
 
 
-def test_many_pages_come_and_go(
-    mirror: Mirror, model: SoundsModel, qtbot: QtBot, qtmodeltester: ModelTester
-) -> None:
+def test_many_pages_come_and_go(mirror: Mirror, model: SoundsModel, qtbot: QtBot) -> None:
     fill(mirror, [sound(f"{n:05}.wav", number=n) for n in range(100, 10_100)])
     refresh(model, qtbot)
     for row in range(0, 10_000, 100):
@@ -183,9 +191,7 @@ def test_many_pages_come_and_go(
     assert names(model)[-1] == "Rain on tin.wav"
 
 
-def test_a_broken_mirror_is_told_in_words(
-    model: SoundsModel, mirror: Mirror, qtbot: QtBot, tmp_path: Path
-) -> None:
+def test_a_broken_mirror_is_told_in_words(model: SoundsModel, mirror: Mirror, qtbot: QtBot) -> None:
     mirror.close()
     with qtbot.waitSignal(model.failed) as failed:
         model.refresh()

@@ -97,7 +97,7 @@ def keys(model: TransfersModel) -> list[int]:
         (transfer(1, State.VERIFYING), "Checking 980 MB"),
         (transfer(1, State.DONE), "980 MB · verified"),
         (transfer(1, State.DONE, kind=Kind.UPLOAD, note="already there"), "980 MB · already there"),
-        (transfer(1, State.WAITING, note="The server cannot be reached"), "The server cannot be reached"),
+        (transfer(1, State.WAITING, note="The server is busy"), "The server is busy"),
         (transfer(1, State.FAILED, note="Not a WAV"), "Not a WAV"),
     ],
 )  # fmt: skip
@@ -146,9 +146,7 @@ def test_progress_repaints_one_row(queue: PaperQueue, model: TransfersModel, qtb
     assert model.speed == 2.0 * MB
 
 
-def test_the_end_of_a_transfer_is_told_once(
-    queue: PaperQueue, model: TransfersModel, qtbot: QtBot
-) -> None:
+def test_the_end_of_a_transfer_is_told_once(queue: PaperQueue, model: TransfersModel) -> None:
     told: list[int] = []
     model.finished.connect(lambda ended: told.append(ended.key))
     queue.rows = [transfer(1), transfer(2)]

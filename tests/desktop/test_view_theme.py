@@ -5,7 +5,6 @@ from importlib.resources import files
 import pytest
 from PySide6.QtGui import QColor, QFontInfo, QFontMetricsF
 from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 
 from sonoteca_desktop.views.commands import Command
 from sonoteca_desktop.views.theme import DARK, LIGHT, Theme, Tokens
@@ -127,5 +126,6 @@ def test_the_style_sheet_has_a_colour_for_every_token_in_it(
     assert set(Tokens.__slots__) >= {"background", "accent", "danger"}
 
 
-def test_an_unknown_theme_is_the_dark_one(qtbot: QtBot) -> None:
+@pytest.mark.usefixtures("qapp")
+def test_an_unknown_theme_is_the_dark_one() -> None:
     assert Theme("neon").name == DARK

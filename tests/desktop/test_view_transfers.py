@@ -53,7 +53,7 @@ def click(parts: Parts, qtbot: QtBot, row: int, action: Action) -> None:
     qtbot.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=place.center())
 
 
-def test_an_empty_panel_says_how_transfers_begin(parts: Parts, qtbot: QtBot) -> None:
+def test_an_empty_panel_says_how_transfers_begin(parts: Parts) -> None:
     label = parts.window.findChild(QLabel, "transfersEmpty")
     assert isinstance(label, QLabel)
     assert label.isVisible()
@@ -100,7 +100,7 @@ def test_the_buttons_for_all(busy: Parts, qtbot: QtBot) -> None:
     assert states(busy) == [State.QUEUED, State.QUEUED]
 
 
-def test_a_row_has_a_menu_and_its_buttons_have_names(busy: Parts, qtbot: QtBot) -> None:
+def test_a_row_has_a_menu_and_its_buttons_have_names(busy: Parts) -> None:
     rows = busy.window.transfers.list
     place = rows.button_rect(0, Action.PAUSE).center()
     asked = QHelpEvent(QHelpEvent.Type.ToolTip, place, rows.viewport().mapToGlobal(place))
@@ -158,7 +158,7 @@ def test_a_limit_of_ones_own(parts: Parts, qtbot: QtBot) -> None:
     assert limit.menu.actions()[-1].isChecked()
 
 
-def test_a_cancelled_dialog_leaves_the_limit(parts: Parts, qtbot: QtBot) -> None:
+def test_a_cancelled_dialog_leaves_the_limit(parts: Parts) -> None:
     limit = parts.window.transfers.limit
     limit.menu.actions()[-1].trigger()
     dialog = parts.window.findChild(LimitDialog, "limitDialog")

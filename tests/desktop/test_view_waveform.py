@@ -54,7 +54,7 @@ def cell(parts: Parts) -> QImage:
     return table.viewport().grab(place).toImage()
 
 
-def test_a_waveform_appears_when_its_peaks_arrive(parts: Parts, qtbot: QtBot) -> None:
+def test_a_waveform_appears_when_its_peaks_arrive(parts: Parts) -> None:
     shade = QColor(parts.theme.tokens.waveform).name()
     parts.peaks.here = False
     other = sound("Wind.wav", number=1, sha256="b" * 64)

@@ -93,7 +93,7 @@ def test_while_files_are_held_over_it_the_window_says_what_it_would_do(
     assert window.overlay.isVisible()
     assert window.overlay.words == "Drop to upload 1 file and 1 folder"
     assert entering.dropAction() == Qt.DropAction.CopyAction
-    assert window.overlay.geometry() == window.centralWidget().rect()
+    assert window.overlay.size() == window.size()
     QApplication.sendEvent(window, QDragLeaveEvent())
     assert not window.overlay.isVisible()
 
@@ -186,7 +186,9 @@ def test_without_a_device_the_bar_says_so_until_there_is_one(parts: Parts) -> No
     parts.window.library.table.select_row(1)
     assert text(parts, "playerMessage") == "There is no audio device."
     parts.player.deviceChanged.emit("")
-    assert not bar.findChild(QLabel, "playerMessage").isVisible()
+    message = bar.findChild(QLabel, "playerMessage")
+    assert isinstance(message, QLabel)
+    assert not message.isVisible()
 
 
 def test_while_bytes_are_on_their_way_the_time_says_so(parts: Parts) -> None:
@@ -265,13 +267,12 @@ def test_every_action_has_words_and_no_key_is_given_twice(parts: Parts) -> None:
     assert len(set(keys)) == len(keys)
 
 
-def test_the_panel_of_transfers_can_be_hidden(parts: Parts) -> None:
+def test_the_panel_of_transfers_can_be_hidden(parts: Parts, qtbot: QtBot) -> None:
     show = parts.window.commands[Command.SHOW_TRANSFERS]
     width = parts.window.library.width()
     show.trigger()
     assert not parts.window.transfers.isVisible()
-    parts.window.centralWidget().layout().activate()
-    assert parts.window.library.width() > width
+    qtbot.waitUntil(lambda: parts.window.library.width() > width)
 
 
 def test_the_theme_changes_at_once_and_is_told(parts: Parts, qtbot: QtBot) -> None:

@@ -34,12 +34,13 @@ class Files(QLabel):
         action = drag.exec(
             Qt.DropAction.CopyAction | Qt.DropAction.MoveAction, Qt.DropAction.MoveAction
         )
-        sys.stdout.write(action.name + "\n")
-        QApplication.quit()
+        # The other side fetches the list of files only now: it is here until somebody ends it.
+        sys.stdout.write(f"{action.name}\n")
+        sys.stdout.flush()
 
 
 def main(paths: list[str]) -> int:
-    """Show the files until they were dropped somewhere."""
+    """Show the files until somebody ends it."""
     application = QApplication([])
     files = Files([Path(path) for path in paths])
     files.setGeometry(*PLACE)

@@ -52,12 +52,18 @@ def drag(qtbot: QtBot, client: Desktop, *paths: Path) -> str:
         assert other.stdout is not None
         assert other.stdout.readline() == "ready\n"
         qtbot.wait(500)
-        answers: list[str] = []
-        client.bridge.run(
-            lambda: glide(xdotool, (80, 80), (700, 320)), lambda _: answers.append("let go")
-        )
-        wait_for(qtbot, lambda: answers and other.poll() is not None, seconds=20)
-        return other.stdout.readline().strip()
+        answer: list[str] = []
+        output = other.stdout
+
+        def move() -> str:
+            glide(xdotool, (80, 80), (700, 320))
+            return output.readline().strip()
+
+        client.bridge.run(move, answer.append)
+        wait_for(qtbot, lambda: answer, seconds=20)
+        wait_for(qtbot, lambda: rows(client))
+        other.terminate()
+        return answer[0]
 
 
 @pytest.fixture

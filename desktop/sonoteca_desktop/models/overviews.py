@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -102,5 +101,5 @@ class Overviews(QObject):
         with contextlib.suppress(OSError):  # without the cache it is only fetched again
             part = path.with_suffix(".part")
             part.write_bytes(data)
-            os.replace(part, path)
+            part.replace(path)
         return peaks

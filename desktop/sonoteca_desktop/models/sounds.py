@@ -105,9 +105,9 @@ class SoundsModel(QAbstractTableModel):
         self.local_total = 0
         self.folders: list[tuple[str, int]] = []
         self.loaded = False
-        self._searcher = Searcher(mirror, self)
-        self._searcher.found.connect(self._take)
-        self._searcher.failed.connect(self.failed)
+        self.searcher = Searcher(mirror, self)
+        self.searcher.found.connect(self._take)
+        self.searcher.failed.connect(self.failed)
         self._debounce = QTimer(self, singleShot=True, interval=debounce_ms)
         self._debounce.timeout.connect(self.refresh)
 
@@ -147,7 +147,7 @@ class SoundsModel(QAbstractTableModel):
     def refresh(self) -> None:
         """Ask again: the library changed. Rows that are still there keep their place."""
         self._debounce.stop()
-        self._searcher.ask(self._question, self._local)
+        self.searcher.ask(self._question, self._local)
 
     def set_local(self, digests: Collection[str]) -> None:
         """Which sounds are on this computer, by the SHA-256 of their files."""
@@ -165,7 +165,7 @@ class SoundsModel(QAbstractTableModel):
     def close(self) -> None:
         """End the search thread; call it before the mirror is closed."""
         self._debounce.stop()
-        self._searcher.close()
+        self.searcher.close()
 
     # Rows
 

@@ -54,7 +54,7 @@ class DropOverlay(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         veil = self._theme.color("background")
-        veil.setAlphaF(0.9)
+        veil.setAlphaF(0.94)
         area = QRectF(self.rect())
         painter.fillRect(area, veil)
         tint = self._theme.color("accent")
