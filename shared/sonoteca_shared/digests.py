@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
-from collections.abc import Callable
 
 _HEX = re.compile(r"[0-9a-f]{64}")
-_BLOCK = 1 << 20
 
 
 def is_digest(text: str) -> bool:
@@ -24,11 +21,3 @@ def etag(sha256: str) -> str:
 def repr_digest(sha256: str) -> str:
     """The Repr-Digest field of bytes with this digest (RFC 9530 section 3)."""
     return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
-
-
-def digest_of(read: Callable[[int], bytes]) -> str:
-    """The SHA-256 of everything that `read(count)` gives until it gives nothing."""
-    digest = hashlib.sha256()
-    while block := read(_BLOCK):
-        digest.update(block)
-    return digest.hexdigest()

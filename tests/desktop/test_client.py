@@ -126,7 +126,12 @@ def test_uploads_with_length_name_and_folder(server: FaultyServer, client: Clien
     asked = server.asked[0]
     assert posted.created
     assert (posted.sound.name, posted.sound.folder) == ("Tür & Tor.wav", "a/b")
-    assert asked.arguments == {"name": "Tür & Tor.wav", "folder": "a/b", "repository": "main"}
+    assert asked.arguments == {
+        "name": "Tür & Tor.wav",
+        "folder": "a/b",
+        "repository": "main",
+        "on_duplicate": "skip",
+    }
     assert asked.headers["Content-Length"] == str(3 << 16)
     assert asked.body == b"a" * (3 << 16)
     assert not client.post(Blocks(3), name="Tür & Tor.wav", folder="a/b").created

@@ -352,7 +352,7 @@ def test_without_a_device_the_clock_runs_on_and_a_device_that_appears_takes_over
         frame = whole.find(outputs.last.captured[:8000]) / 8
         assert begun != 0
         assert frame / 48_000 == pytest.approx(before, abs=0.1)
-        assert player.position() > before
+        qtbot.waitUntil(lambda: player.position() > before)
         outputs.pull_out()
         place = player.position()
         qtbot.waitUntil(lambda: player.position() > place + 0.1)

@@ -79,7 +79,7 @@ def _blocks(file: BinaryIO, facts: WavFacts) -> Iterator[Samples]:
     """The sound as blocks of (frames, channels), 16 bits a sample."""
     if facts.sample_bytes and facts.format in ("pcm", "float"):
         return _linear(file, facts)
-    return _coded(file)
+    return _coded(file, facts.frames)
 
 
 def _linear(file: BinaryIO, facts: WavFacts) -> Iterator[Samples]:
@@ -112,12 +112,13 @@ def _to_16_bits(raw: npt.NDArray[np.uint8], facts: WavFacts) -> Samples:
     return np.ascontiguousarray(top).view(f"{order}i2").astype(np.int16)
 
 
-def _coded(file: BinaryIO) -> Iterator[Samples]:
-    """Everything else, decoded by libsndfile."""
+def _coded(file: BinaryIO, frames: int) -> Iterator[Samples]:
+    """Everything else, decoded by libsndfile, which also gives the padding of a last block."""
     with soundfile.SoundFile(file) as sound:
         buffer = np.empty((SAMPLES_PER_PIXEL * _PIXELS_AT_ONCE, sound.channels), np.int16)
-        while len(block := sound.read(out=buffer)):
+        while frames and len(block := sound.read(out=buffer)[:frames]):
             yield block
+            frames -= len(block)
 
 
 def _extremes(block: Samples) -> npt.NDArray[Any]:
