@@ -69,7 +69,7 @@ def sending(server: FaultyServer, source: Path) -> Sending:
 def test_sends_a_file_with_progress(sending: Sending) -> None:
     posted = sending.run()
     assert posted.created
-    assert note_of(posted) == ""
+    assert note_of(posted, "take1.wav", "a/b") == ""
     assert sending.server.posts.kept == {("a/b", "take1.wav"): DATA}
     assert sending.positions == [BLOCK, 2 * BLOCK, 3 * BLOCK, len(DATA)]
     assert sending.checks == 1
@@ -77,13 +77,15 @@ def test_sends_a_file_with_progress(sending: Sending) -> None:
 
 def test_says_when_the_server_has_it_already(sending: Sending) -> None:
     sending.run()
-    assert note_of(sending.run()) == "already there"
+    again = sending.run()
+    assert note_of(again, "take1.wav", "a/b") == "already there"
+    assert note_of(again, "copy.wav", "") == "already there as a/b/take1.wav"
 
 
 def test_says_under_which_name_it_was_saved(sending: Sending) -> None:
     sending.run()
     sending.source.write_bytes(b"another take")
-    assert note_of(sending.run()) == "saved as take1 (2).wav"
+    assert note_of(sending.run(), "take1.wav", "a/b") == "saved as take1 (2).wav"
 
 
 def test_hands_on_why_the_server_refuses(sending: Sending) -> None:

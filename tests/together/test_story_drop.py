@@ -66,6 +66,7 @@ def test_a_dropped_tree_arrives_with_its_folders_and_bad_files_say_why(
         notes = {one.name: one.note.lower() for one in client.queue.snapshot()}
         doubles = [one for one in client.queue.snapshot() if "already" in one.note.lower()]
         assert len(doubles) == 1
+        assert "already there as Field trip/" in doubles[0].note
         assert transfer(client, "notes.wav").state is State.FAILED
         assert transfer(client, "stub.wav").state is State.FAILED
         assert "text, not a wav" in notes["notes.wav"]

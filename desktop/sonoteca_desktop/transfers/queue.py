@@ -318,7 +318,7 @@ class TransferQueue:
         with self._roster.changing():
             if isinstance(outcome, Posted):
                 row.sound_id, row.sha256 = outcome.sound.id, outcome.sound.sha256
-                self._roster.finish(entry, note_of(outcome))
+                self._roster.finish(entry, note_of(outcome, entry.row.name, entry.row.folder))
             else:
                 row.path, row.durable = outcome.path, row.size
                 self._roster.finish(entry, outcome.note)

@@ -105,11 +105,14 @@ def upload(client: Client, path: Path, name: str, folder: str, control: Control)
     return posted
 
 
-def note_of(posted: Posted) -> str:
-    """What to tell the user of a finished upload, if anything."""
-    if not posted.created:
+def note_of(posted: Posted, name: str, folder: str) -> str:
+    """What to tell the user of the finished upload of a file, if anything."""
+    sound = posted.sound
+    if posted.created:
+        return f"saved as {sound.name}" if sound.renamed_from else ""
+    if (sound.name, sound.folder) == (name, folder):
         return "already there"
-    return f"saved as {posted.sound.name}" if posted.sound.renamed_from else ""
+    return f"already there as {sound.folder}/{sound.name}".replace(" /", " ")
 
 
 def name_of(path: Path) -> str:
