@@ -86,6 +86,7 @@ class Desktop(QObject):
             state = QByteArray(base64.b64decode(self.choices.geometry))
             self.window.restoreGeometry(state)
         self.window.show()
+        self.sounds.refresh()
         self.queue.start()
         self.sync.start()
 

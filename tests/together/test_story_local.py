@@ -15,6 +15,21 @@ from tests.kit.http import server_process
 from tests.kit.wavs import write_wav
 
 
+def test_the_first_start_says_what_to_do(qtbot: QtBot, tmp_path: Path) -> None:
+    def title() -> str:
+        picture = client.window.library.empty.picture
+        return picture.title if picture is not None else ""
+
+    with (
+        server_process(tmp_path / "library") as server,
+        desktop(qtbot, server.url, tmp_path / "client", output=CapturingOutputs()) as client,
+    ):
+        wait_for(qtbot, lambda: title() == "Drop WAV files or folders here")
+        assert client.window.library.empty.isVisible()
+        server.kill()
+        wait_for(qtbot, lambda: "cannot be reached" in title())
+
+
 @pytest.mark.timeout(60)
 def test_a_downloaded_sound_plays_and_the_library_can_be_searched_offline(
     qtbot: QtBot, tmp_path: Path
