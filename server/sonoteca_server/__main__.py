@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sonoteca_server import app, database
+from sonoteca_server.catalog.engines import without_password
 from sonoteca_server.settings import Settings, default_file, load
 from sonoteca_shared import __version__
 from sonoteca_shared.errors import SonotecaError
@@ -26,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
         if command == "serve":
             return _serve(settings)
         if command == "db":
-            return database.run(action, settings.data, yes=yes)
+            return database.run(action, settings, yes=yes)
         return _show(settings, sources)
     except SonotecaError as error:
         print(f"sonoteca-server: {error}", file=sys.stderr)
@@ -42,6 +43,8 @@ def _serve(settings: Settings) -> int:
 def _show(settings: Settings, sources: dict[str, str]) -> int:
     for field in fields(Settings):
         value = getattr(settings, field.name)
+        if field.name == "database":
+            value = without_password(value)
         print(f"{field.name} = {value!s:40} # {sources[field.name]}")
     return 0
 
@@ -61,10 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     database_ = commands.add_parser(
         "db",
-        help="create, destroy or reset the catalogue of a library",
-        epilog="example: sonoteca-server db create --data ~/sounds",
+        help="create, destroy, reset, dump or upgrade the catalogue of a library",
+        epilog="example: sonoteca-server db dump --data ~/sounds > catalogue.sql",
     )
-    database_.add_argument("action", choices=["create", "destroy", "reset"])
+    database_.add_argument("action", choices=database.ACTIONS)
     database_.add_argument("--yes", action="store_true", help="do not ask before deleting")
     settings = commands.add_parser(
         "settings",
@@ -82,6 +85,7 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
     )
     words: dict[str, Any] = {
         "data": "folder of the library",
+        "database": "“sqlite” (default) or postgresql://user:password@host/name",
         "host": "address to listen on (default: 127.0.0.1)",
         "port": "port to listen on, 0 for any free one (default: 8282)",
         "access": "who may use the library; “open” must be said off loopback",

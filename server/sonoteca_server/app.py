@@ -19,7 +19,8 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from sonoteca_server.catalog import Catalog
+from sonoteca_server.catalog import Home
+from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Services, UnknownPath
 from sonoteca_server.jobs.analysis import Analysis
@@ -29,7 +30,6 @@ from sonoteca_server.settings import Settings
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_shared.errors import SonotecaError
 
-CATALOG = "catalog.sqlite"
 _MAX_HEAD = 32 << 10
 _STOP_S = 10.0
 _IDLE_S = 75.0
@@ -46,17 +46,17 @@ class CannotStartError(SonotecaError):
 class Library:
     """A data folder in use by this process alone: its lock, its blobs and its catalogue."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, home: Home) -> None:
         self._lock = lock_folder(folder)
         try:
             self.blobs = LocalBlobs(folder)
-            if not (folder / CATALOG).exists() and not self.blobs.empty:
+            if not self.blobs.empty and not home.exists():
                 raise CannotStartError(
-                    f"{folder} holds recordings but no {CATALOG}: restore the catalogue from a "
-                    "backup; an empty one would hide them all"
+                    f"{folder} holds recordings, but there is no catalogue in {home}: restore it "
+                    "from a backup; an empty one would hide them all"
                 )
             self.blobs.sweep()
-            self.catalog = Catalog(folder / CATALOG)
+            self.catalog = home.open()
         except BaseException:
             os.close(self._lock)
             raise
@@ -95,7 +95,7 @@ async def serve(settings: Settings) -> None:
 async def running(settings: Settings) -> AsyncIterator[str]:
     """A server that answers under the address given, until the block is left."""
     _check_access(settings)
-    library = Library(settings.data)
+    library = Library(settings.data, home_of(settings.database, settings.data))
     try:
         sockets = _listen(settings)
         analysis = Analysis(library.catalog, library.blobs)

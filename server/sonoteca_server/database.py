@@ -1,4 +1,4 @@
-"""The `db` command: make, drop or renew the catalogue of a library that no server is using."""
+"""The `db` command: make, drop, renew, write out or bring up to date a library's catalogue."""
 
 from __future__ import annotations
 
@@ -7,45 +7,61 @@ import shutil
 import sys
 from pathlib import Path
 
-from sonoteca_server.app import CATALOG, CannotStartError, Library, lock_folder
+from sonoteca_server.app import CannotStartError, Library, lock_folder
+from sonoteca_server.catalog import Home
+from sonoteca_server.catalog.engines import home_of
+from sonoteca_server.settings import Settings
+
+ACTIONS = ("create", "destroy", "reset", "dump", "upgrade")
 
 
-def run(action: str, folder: Path, *, yes: bool) -> int:
-    """Carry out `create`, `destroy` or `reset`; an exit code."""
+def run(action: str, settings: Settings, *, yes: bool) -> int:
+    """Carry out one of the actions; an exit code."""
+    folder = settings.data
+    home = home_of(settings.database, folder)
     if action == "create":
-        if (folder / CATALOG).exists():
-            raise CannotStartError(f"{folder} has a catalogue already; nothing was changed")
-        Library(folder).close()
+        if home.exists():
+            raise CannotStartError(f"{home} has a catalogue already; nothing was changed")
+        Library(folder, home).close()
         _say(f"created an empty library in {folder}")
         return 0
-    if not (folder / CATALOG).exists():
-        raise CannotStartError(f"there is no library in {folder}; nothing was changed")
+    if not home.exists():
+        raise CannotStartError(f"there is no catalogue in {home}; nothing was changed")
+    if action == "dump":
+        for statement in home.dump():
+            _say(statement)
+        return 0
+    if action == "upgrade":
+        Library(folder, home).close()
+        _say(f"the catalogue in {home} is up to date")
+        return 0
+    return _remove(folder, home, again=action == "reset", yes=yes)
+
+
+def _remove(folder: Path, home: Home, *, again: bool, yes: bool) -> int:
     lock = lock_folder(folder)
     try:
-        if not yes and not _confirmed(folder):
-            _say("nothing was changed")
-            return 1
-        _destroy(folder)
+        with home.alone():
+            if not yes and not _confirmed(folder, home):
+                _say("nothing was changed")
+                return 1
+            # Blobs first: a catalogue without blobs says what is missing, blobs without one say
+            # nothing.
+            for name in ("blobs", "incoming"):
+                shutil.rmtree(folder / name, ignore_errors=True)
+            home.drop()
+            if again:
+                home.create()
     finally:
         os.close(lock)
-    if action == "reset":
-        Library(folder).close()
-    _say(f"{'emptied' if action == 'reset' else 'destroyed'} the library in {folder}")
+    _say(f"{'emptied' if again else 'destroyed'} the library in {folder}")
     return 0
 
 
-def _destroy(folder: Path) -> None:
-    # Blobs first: a catalogue without blobs says what is missing, blobs without one say nothing.
-    for name in ("blobs", "incoming"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for ending in ("", "-wal", "-shm"):
-        (folder / f"{CATALOG}{ending}").unlink(missing_ok=True)
-
-
-def _confirmed(folder: Path) -> bool:
+def _confirmed(folder: Path, home: Home) -> bool:
     if not sys.stdin.isatty():
         raise CannotStartError("this deletes every recording: say --yes if that is what you want")
-    _say(f"This deletes every recording in {folder}.")
+    _say(f"This deletes every recording in {folder}, and what {home} knows of them.")
     return input("Type yes to go on: ").strip().lower() == "yes"
 
 

@@ -29,6 +29,8 @@ class Settings:
 
     # Where catalogue and recordings lie.
     data: Path
+    # What keeps the catalogue: "sqlite" (a file in the data folder) or "postgresql://…".
+    database: str = "sqlite"
     # The address to listen on, and its port; 0 takes any free one.
     host: str = "127.0.0.1"
     port: int = 8282

@@ -1,43 +1,23 @@
-"""Read and write transactions on the catalogue: plain functions on a connection, run in threads.
+"""What is known of the bytes: read and write transactions, on SQLite or on PostgreSQL.
 
-``await catalog.read(find, …)`` runs ``find(connection, …)`` in a reader thread,
-``await catalog.write(store, …)`` runs in the one writer thread. Writes that wait together are
-committed together, each in a savepoint of its own, so that one failure spoils no other; a write
-is answered only after the commit is on disk.
+``await catalog.read(find, …)`` runs ``find(connection, …)`` in a transaction that sees one moment,
+``await catalog.write(store, …)`` runs in one that is durable before it is answered. The functions
+are plain ones on a SQLAlchemy connection, run in threads. A function that writes may be run again
+after another writer got in its way, so it touches nothing but its connection.
 """
 
 from __future__ import annotations
 
-import asyncio
-import queue
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection
 
 from sonoteca_shared.errors import SonotecaError
-from sonoteca_shared.ids import new_id
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_READERS = 3
-_BATCH = 200
-_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",  # a commit that was answered survives a power cut
-    "PRAGMA busy_timeout=5000",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-65536",
-)
 
 
 class CatalogDamagedError(SonotecaError):
@@ -46,146 +26,85 @@ class CatalogDamagedError(SonotecaError):
     code = "catalog-damaged"
 
 
-@dataclass(slots=True)
-class _Write:
-    run: Callable[[Connection], Any]
-    done: Future[Any]
+class CatalogNewerError(SonotecaError):
+    """A newer program has changed the tables in ways that this one does not know."""
+
+    code = "catalog-newer"
 
 
-class Catalog:
-    """The catalogue of one library in SQLite; open it, use it from one event loop, close it."""
+class CatalogOlderError(SonotecaError):
+    """The tables are of an older program, and what was asked for does not change them."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._engine = open_engine(path)
-        try:
-            upgrade(self._engine)
-            _check(self._engine, path)
-        except DatabaseError as error:
-            raise CatalogDamagedError(
-                f"the catalogue {path} cannot be read ({error.orig}): restore it from a backup"
-            ) from error
-        self._readers = ThreadPoolExecutor(_READERS, "catalog-read")
-        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write_all, name="catalog-write")
-        self._writer.start()
+    code = "catalog-older"
+
+
+class CatalogUnreachableError(SonotecaError):
+    """The database does not answer, or does not let us in."""
+
+    code = "catalog-unreachable"
+
+
+class CatalogInUseError(SonotecaError):
+    """A server works with the catalogue, and what was asked for would pull it from under it."""
+
+    code = "catalog-in-use"
+
+
+class Catalog(Protocol):
+    """The catalogue of one library, open; used from one event loop, then closed."""
 
     async def read(
         self,
         function: Callable[Concatenate[Connection, P], T],
+        /,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
         """The result of `function(connection, …)` in a read transaction of its own."""
-
-        def run() -> T:
-            with self._engine.connect() as connection:
-                return function(connection, *args, **kwargs)
-
-        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+        ...
 
     async def write(
         self,
         function: Callable[Concatenate[Connection, P], T],
+        /,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
         """The result of `function(connection, …)` once it is committed and durable."""
-        done: Future[T] = Future()
-        self._writes.put(_Write(lambda connection: function(connection, *args, **kwargs), done))
-        # Shielded: a client that leaves must not undo what others were told in the same batch.
-        return await asyncio.shield(asyncio.wrap_future(done))
+        ...
 
     def close(self) -> None:
-        """Finish the writes that wait, then let the file go."""
-        self._writes.put(None)
-        self._writer.join()
-        self._readers.shutdown()
-        with self._engine.connect() as connection:
-            connection.execute(text("PRAGMA optimize"))
-        self._engine.dispose()
-
-    def _write_all(self) -> None:
-        open_ = True
-        while open_:
-            batch = [self._writes.get()]
-            while len(batch) < _BATCH and not self._writes.empty():
-                batch.append(self._writes.get())
-            open_ = None not in batch
-            writes = [write for write in batch if write is not None]
-            if writes:
-                self._commit(writes)
-
-    def _commit(self, writes: list[_Write]) -> None:
-        results: list[tuple[_Write, Any, BaseException | None]] = []
-        try:
-            with (
-                self._engine.connect().execution_options(writes=True) as connection,
-                connection.begin(),
-            ):
-                results = [_attempt(connection, write) for write in writes]
-        except Exception as error:  # noqa: BLE001 - whoever waits for the batch is told
-            for write in writes:
-                write.done.set_exception(error)
-            return
-        for write, result, failure in results:
-            if failure is None:
-                write.done.set_result(result)
-            else:
-                write.done.set_exception(failure)
+        """Finish the writes that wait, then let the database go."""
+        ...
 
 
-def open_engine(path: Path) -> Engine:
-    """An engine on the file, with the settings that durability and speed ask for."""
-    engine = create_engine(
-        f"sqlite:///{path}",
-        pool_size=_READERS + 1,
-        # The driver's own ideas about transactions are switched off: we begin them below.
-        connect_args={"isolation_level": None, "check_same_thread": False},
-    )
+class Home(Protocol):
+    """Where a catalogue lives, whether it is there or not: a file, or a database of a server."""
 
-    @event.listens_for(engine, "connect")
-    def set_pragmas(connection: Any, _record: Any) -> None:
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
+    def __str__(self) -> str:
+        """As people are told of it; without a password."""
+        ...
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    def exists(self) -> bool:
+        """Whether a catalogue was ever made here."""
+        ...
 
-    return engine
+    def create(self) -> None:
+        """Make an empty catalogue where none is."""
+        ...
 
+    def open(self) -> Catalog:
+        """The catalogue, its tables brought to the present shape; an empty one where none is."""
+        ...
 
-def upgrade(engine: Engine) -> None:
-    """Bring the tables to the present shape; makes them in an empty file."""
-    config = Config()
-    config.set_main_option("script_location", f"{__package__}:migrations")
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        known = connection.execute(text("SELECT value FROM facts WHERE name = 'library'")).scalar()
-        if known is None:
-            connection.execute(
-                text("INSERT INTO facts VALUES ('library', :id)"), {"id": new_id().replace("-", "")}
-            )
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep servers out within the block; CatalogInUseError when one is in."""
+        ...
 
+    def drop(self) -> None:
+        """Remove the catalogue with all that is in it."""
+        ...
 
-def _check(engine: Engine, path: Path) -> None:
-    with engine.connect() as connection:
-        verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar()
-    if verdict != "ok":
-        raise CatalogDamagedError(
-            f"the catalogue {path} is damaged ({verdict}): restore it from a backup"
-        )
-
-
-def _attempt(connection: Connection, write: _Write) -> tuple[_Write, Any, BaseException | None]:
-    savepoint = connection.begin_nested()
-    try:
-        result = write.run(connection)
-    except Exception as error:  # noqa: BLE001 - handed to the coroutine that asked
-        savepoint.rollback()
-        return write, None, error
-    savepoint.commit()
-    return write, result, None
+    def dump(self) -> Iterator[str]:
+        """The catalogue as statements of SQL that make it again, at one moment."""
+        ...

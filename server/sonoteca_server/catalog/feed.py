@@ -1,17 +1,34 @@
-"""The feed of changes, in commit order: what a client has to hear to stay true."""
+"""The feed of changes, in commit order: what a client has to hear to stay true.
+
+On SQLite there is one writer, so a change's number is its place. On PostgreSQL numbers are drawn
+before their transactions commit, and a reader that went by them would lose what commits late. There
+the place is (transaction, number), and a page ends below the oldest transaction that still runs:
+whatever commits from then on comes after it.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select, text, tuple_
 
 from sonoteca_server.catalog.schema import changes, facts, sounds
 from sonoteca_shared.errors import BadRequestError, SonotecaError
+from sonoteca_shared.ids import new_id
+
+# The transactions below which nothing can be written any more, and who counts them: a copy of the
+# database in another cluster, or in another life of this one, counts anew.
+_OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+_COUNTER = """SELECT system_identifier || '/' || (SELECT oid FROM pg_database
+    WHERE datname = current_database()) || '/' || timeline_id
+    FROM pg_control_system(), pg_control_checkpoint()"""
+_MAY_COUNT = """SELECT has_function_privilege('pg_control_system()', 'execute')
+    AND has_function_privilege('pg_control_checkpoint()', 'execute')"""
 
 
 class CursorExpiredError(SonotecaError):
@@ -23,18 +40,21 @@ class CursorExpiredError(SonotecaError):
         super().__init__("this cursor is not of this library any more; start again without one")
 
 
-@dataclass(frozen=True, slots=True)
-class FeedCursor:
-    """How far a client has come. `upto` is set while it still reads its first snapshot."""
+class FeedCursor(msgspec.Struct, frozen=True, array_like=True):
+    """How far a client has come. `upto` is set while it still reads its first snapshot.
+
+    `seq` and `xid` are the place of a change; `upto` is the seq, or on PostgreSQL the xid, up to
+    which the snapshot goes.
+    """
 
     library: str
     seq: int
     upto: int | None = None
+    xid: int = 0
 
     def text(self) -> str:
         """The opaque form that travels."""
-        data = msgspec.json.encode([self.library, self.seq, self.upto])
-        return base64.urlsafe_b64encode(data).decode().rstrip("=")
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +70,35 @@ def parse_cursor(text: str) -> FeedCursor:
     """A feed cursor from its opaque form."""
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        library, seq, upto = msgspec.json.decode(data, type=tuple[str, int, int | None])
+        cursor = msgspec.json.decode(data, type=FeedCursor)
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise BadRequestError("since is not a cursor that this server gave") from error
-    return FeedCursor(library, seq, upto)
+    if not all(0 <= n < 1 << 63 for n in (cursor.seq, cursor.xid, cursor.upto or 0)):
+        raise BadRequestError("since is not a cursor that this server gave")
+    return cursor
+
+
+def begin(connection: Connection) -> None:
+    """Make sure that the feed has a name, and another one than any feed with other numbers."""
+    counter = _counter(connection)
+    known = {row.name: row.value for row in connection.execute(select(facts))}
+    if "library" not in known:
+        _set(connection, "library", _name())
+        _set(connection, "counter", counter)
+    elif known.get("counter", counter) != counter:
+        renew(connection)
+
+
+def renew(connection: Connection) -> None:
+    """Begin the feed anew, as after a restore: every cursor that was given has expired."""
+    _set(connection, "library", _name())
+    _set(connection, "counter", _counter(connection))
+    # Transaction numbers of another cluster may lie in our future.
+    connection.execute(changes.update().where(changes.c.xid != 0).values(xid=0))
 
 
 def append(connection: Connection, kind: str, subject: str, rev: int, at: str) -> int:
-    """Note a change; its number, which is its place in the feed."""
+    """Note a change; its number, by which a sound knows its latest."""
     values = {"type": kind, "subject": subject, "rev": rev, "at": at}
     key = connection.execute(changes.insert().values(values)).inserted_primary_key
     assert key is not None
@@ -69,36 +110,94 @@ def read(connection: Connection, since: FeedCursor | None, limit: int) -> FeedPa
     library = connection.execute(
         select(facts.c.value).where(facts.c.name == "library")
     ).scalar_one()
-    newest = connection.execute(select(func.coalesce(func.max(changes.c.seq), 0))).scalar_one()
+    line = _line(connection)
     if since is None:
-        since = FeedCursor(library, 0, newest)
-    if since.library != library or since.seq > newest:
+        since = FeedCursor(library, 0, line.end[0])
+    snapshot = since.upto is not None
+    upto = line.at(since.upto) if since.upto is not None else line.end
+    if since.library != library or max(line.place(since), upto) > line.end:
         raise CursorExpiredError
     query = (
         select(changes, sounds.c.doc)
         .outerjoin(sounds, sounds.c.id == changes.c.subject)
-        .where(changes.c.seq > since.seq)
-        .order_by(changes.c.seq)
+        .where(line.key > tuple_(*line.place(since)), line.key <= tuple_(*upto))
+        .order_by(*line.columns)
         .limit(limit + 1)
     )
-    if since.upto is not None:
+    if snapshot:
         # A snapshot leaves out what a later change has overtaken; what changes meanwhile comes
         # after it, as a change like any other.
-        query = query.where(changes.c.seq == sounds.c.changed, changes.c.seq <= since.upto)
+        query = query.where(changes.c.seq == sounds.c.changed, sounds.c.trashed.is_(None))
     rows = list(connection.execute(query))
     more, rows = len(rows) > limit, rows[:limit]
-    if more:
-        cursor = FeedCursor(library, rows[-1].seq, since.upto)
-    else:
-        # Nothing is left before `newest`: a write that commits from now on has a greater number.
-        cursor = FeedCursor(library, since.upto if since.upto is not None else newest)
     docs = [_doc(row.type, row.subject, row.rev, row.at, row.doc) for row in rows]
-    return FeedPage(docs, cursor, more or (since.upto is not None and newest > since.upto))
+    if snapshot and not more:
+        later = select(changes.c.seq).where(line.key > tuple_(*upto), line.key <= tuple_(*line.end))
+        more = connection.execute(later.limit(1)).first() is not None
+        return FeedPage(docs, line.cursor(library, upto), more)
+    if not rows:
+        return FeedPage(docs, since, more)
+    last = line.cursor(library, (rows[-1].xid, rows[-1].seq)[-len(line.columns) :])
+    return FeedPage(docs, msgspec.structs.replace(last, upto=since.upto), more)
+
+
+def now(connection: Connection) -> datetime:
+    """The time by the database's clock, which all servers of one catalogue share."""
+    if connection.dialect.name != "postgresql":
+        return datetime.now(UTC)
+    moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return moment.astimezone(UTC)
 
 
 def timestamp(at: datetime) -> str:
     """A moment as the catalogue keeps it: UTC in whole seconds, sortable as text."""
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The order of the feed on this engine, and the last place that can be told."""
+
+    columns: tuple[ColumnElement[int], ...]
+    end: tuple[int, ...]
+
+    @property
+    def key(self) -> ColumnElement[Any]:
+        return tuple_(*self.columns)
+
+    def at(self, number: int) -> tuple[int, ...]:
+        """The place below which a snapshot ends: numbers of changes begin at 1."""
+        return (number,) if len(self.columns) == 1 else (number, 0)
+
+    def place(self, cursor: FeedCursor) -> tuple[int, ...]:
+        return (cursor.xid, cursor.seq)[-len(self.columns) :]
+
+    def cursor(self, library: str, place: tuple[int, ...]) -> FeedCursor:
+        return FeedCursor(library, place[-1], None, place[0] if len(place) == 2 else 0)
+
+
+def _line(connection: Connection) -> _Line:
+    if connection.dialect.name == "postgresql":
+        oldest = connection.execute(text(_OLDEST)).scalar_one()
+        return _Line((changes.c.xid, changes.c.seq), (oldest, 0))
+    newest = connection.execute(select(func.coalesce(func.max(changes.c.seq), 0))).scalar_one()
+    return _Line((changes.c.seq,), (newest,))
+
+
+def _name() -> str:
+    return new_id().replace("-", "")
+
+
+def _counter(connection: Connection) -> str:
+    if connection.dialect.name != "postgresql":
+        return ""
+    allowed = connection.execute(text(_MAY_COUNT)).scalar_one()
+    return str(connection.execute(text(_COUNTER)).scalar_one()) if allowed else ""
+
+
+def _set(connection: Connection, name: str, value: str) -> None:
+    connection.execute(facts.delete().where(facts.c.name == name))
+    connection.execute(facts.insert().values(name=name, value=value))
 
 
 def _doc(kind: str, subject: str, rev: int, at: str, sound: str | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -14,6 +16,31 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+# SQLite's row number is an INTEGER by that very word; PostgreSQL's numbers must not end at 2³¹.
+SEQ = BigInteger().with_variant(Integer, "sqlite")
+
+# Text sorts by code points on both engines, whatever language the database was made for.
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+class transaction_number(FunctionElement[int]):  # noqa: N801 - it reads like a function of SQL
+    """The number of the transaction that writes; 0 where there is one writer only."""
+
+    inherit_cache = True
+
+
+@compiles(transaction_number)
+def _no_number(_element: Any, _compiler: Any, **_kw: Any) -> str:
+    return "0"
+
+
+@compiles(transaction_number, "postgresql")
+def _number(_element: Any, _compiler: Any, **_kw: Any) -> str:
+    return "(pg_current_xact_id()::text::bigint)"
+
 
 metadata = MetaData(
     naming_convention={
@@ -28,18 +55,18 @@ metadata = MetaData(
 facts = Table(
     "facts",
     metadata,
-    Column("name", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("name", TEXT, primary_key=True),
+    Column("value", TEXT, nullable=False),
 )
 
 repositories = Table(
     "repositories",
     metadata,
-    Column("seq", Integer, primary_key=True),
-    Column("name", Text, nullable=False),
+    Column("seq", SEQ, primary_key=True),
+    Column("name", TEXT, nullable=False),
     # "members" or "own": whether a contributor sees what others put there.
-    Column("visibility", Text, nullable=False, server_default="members"),
-    Column("created", Text, nullable=False),
+    Column("visibility", TEXT, nullable=False, server_default="members"),
+    Column("created", TEXT, nullable=False),
     UniqueConstraint("name"),
 )
 
@@ -48,67 +75,156 @@ repositories = Table(
 objects = Table(
     "objects",
     metadata,
-    Column("seq", Integer, primary_key=True),
-    Column("repository", Integer, ForeignKey("repositories.seq"), nullable=False),
-    Column("oid", Text, nullable=False),
+    Column("seq", SEQ, primary_key=True),
+    Column("repository", SEQ, ForeignKey("repositories.seq"), nullable=False),
+    Column("oid", TEXT, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("blob", Text, nullable=False),
+    Column("blob", TEXT, nullable=False),
+    # CRC-32 of all bytes, and SHA-256 of format and samples alone; None until they are known.
+    Column("crc32", BigInteger),
+    Column("audio_sha256", TEXT),
+    # What `/data` put may be dropped there; what only sounds use may not.
+    Column("put", Integer, nullable=False, server_default="0"),
     # Waveform overview: pending, ready or failed; computed once for each content.
-    Column("peaks_state", Text, nullable=False, server_default="pending"),
+    Column("peaks_state", TEXT, nullable=False, server_default="pending"),
     Column("peaks_tries", Integer, nullable=False, server_default="0"),
-    Column("peaks_blob", Text),
-    Column("created", Text, nullable=False),
+    Column("peaks_blob", TEXT),
+    Column("created", TEXT, nullable=False),
     UniqueConstraint("repository", "oid"),
     UniqueConstraint("blob"),
 )
 Index("ix_objects_peaks_state", objects.c.peaks_state)
 
 # `doc` is the sound as it is sent, written in the same transaction as the columns, which are there
-# to filter and order. `changed` is the place of its latest change in the feed.
+# to filter and order. `changed` is the place of its latest change in the feed. A sound with a
+# `trashed` moment is in the trash: in no list, until it is restored or purged.
 sounds = Table(
     "sounds",
     metadata,
-    Column("seq", Integer, primary_key=True),
-    Column("id", Text, nullable=False),
-    Column("repository", Integer, ForeignKey("repositories.seq"), nullable=False),
-    Column("object", Integer, ForeignKey("objects.seq"), nullable=False),
-    Column("folder", Text, nullable=False),
-    Column("folder_key", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("name_key", Text, nullable=False),
-    Column("words", Text, nullable=False),
+    Column("seq", SEQ, primary_key=True),
+    Column("id", TEXT, nullable=False),
+    Column("repository", SEQ, ForeignKey("repositories.seq"), nullable=False),
+    Column("object", SEQ, ForeignKey("objects.seq"), nullable=False),
+    Column("folder", TEXT, nullable=False),
+    Column("folder_key", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("name_key", TEXT, nullable=False),
+    Column("words", TEXT, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("duration", Float, nullable=False),
     Column("samplerate", Integer, nullable=False),
     Column("bitdepth", Integer, nullable=False),
     Column("channels", Integer, nullable=False),
-    Column("format", Text, nullable=False),
-    Column("container", Text, nullable=False),
-    Column("created", Text, nullable=False),
+    Column("format", TEXT, nullable=False),
+    Column("container", TEXT, nullable=False),
+    Column("audio_sha256", TEXT),
+    Column("description", TEXT, nullable=False, server_default=""),
+    Column("license", TEXT),
+    Column("rating", Integer),
+    Column("uploaded_by", TEXT),
+    Column("recorded", TEXT),
+    Column("loudness", Float),
+    Column("peak", Float),
+    Column("marker_count", Integer, nullable=False, server_default="0"),
+    Column("finding_count", Integer, nullable=False, server_default="0"),
+    Column("tag_count", Integer, nullable=False, server_default="0"),
+    Column("created", TEXT, nullable=False),
+    Column("trashed", TEXT),
     Column("rev", Integer, nullable=False),
     Column("changed", BigInteger, nullable=False),
-    Column("doc", Text, nullable=False),
+    Column("doc", TEXT, nullable=False),
     UniqueConstraint("id"),
-    UniqueConstraint("repository", "folder", "name"),
+)
+# A name in the trash is free for another sound.
+Index(
+    "uq_sounds_place",
+    sounds.c.repository,
+    sounds.c.folder,
+    sounds.c.name,
+    unique=True,
+    sqlite_where=sounds.c.trashed.is_(None),
+    postgresql_where=sounds.c.trashed.is_(None),
 )
 Index("ix_sounds_name", sounds.c.name)
-Index("ix_sounds_name_key", sounds.c.name_key)
-Index("ix_sounds_folder_key", sounds.c.folder_key)
-Index("ix_sounds_duration", sounds.c.duration)
-Index("ix_sounds_size", sounds.c.size)
+for _column in ("name_key", "folder_key", "duration", "size", "loudness", "peak", "rating"):
+    Index(f"ix_sounds_{_column}", sounds.c[_column], sounds.c.seq)
 Index("ix_sounds_created", sounds.c.created, sounds.c.id)
+Index("ix_sounds_recorded", sounds.c.recorded, sounds.c.seq)
+Index("ix_sounds_uploaded_by", sounds.c.uploaded_by, sounds.c.seq)
+Index(
+    "ix_sounds_facets",
+    sounds.c.samplerate,
+    sounds.c.bitdepth,
+    sounds.c.channels,
+    sounds.c.format,
+    sounds.c.duration,
+)
 Index("ix_sounds_object", sounds.c.object)
+Index("ix_sounds_audio_sha256", sounds.c.audio_sha256)
 Index("ix_sounds_changed", sounds.c.changed)
+Index("ix_sounds_trashed", sounds.c.trashed)
 
-# Every step of the catalogue, in commit order: SQLite has one writer, so `seq` is that order.
+# Tags by sound; `tag` is as people wrote it, `tag_key` folded, which is what is looked for.
+sound_tags = Table(
+    "sound_tags",
+    metadata,
+    Column("tag_key", TEXT, primary_key=True),
+    Column("sound", SEQ, ForeignKey("sounds.seq", ondelete="CASCADE"), primary_key=True),
+    Column("tag", TEXT, nullable=False),
+    Column("position", Integer, nullable=False),
+)
+Index("ix_sound_tags_sound", sound_tags.c.sound)
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("seq", SEQ, primary_key=True),
+    Column("id", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("name_key", TEXT, nullable=False),
+    Column("rev", Integer, nullable=False),
+    Column("created", TEXT, nullable=False),
+    UniqueConstraint("id"),
+)
+collection_sounds = Table(
+    "collection_sounds",
+    metadata,
+    Column("collection", SEQ, ForeignKey("collections.seq", ondelete="CASCADE"), primary_key=True),
+    Column("sound", SEQ, ForeignKey("sounds.seq", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, nullable=False),
+)
+Index("ix_collection_sounds_sound", collection_sounds.c.sound)
+
+# What a sound was before each edit: enough to show its history and to go back. `step` binds the
+# edits that were made together, and are undone together.
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("seq", SEQ, primary_key=True),
+    Column("sound", SEQ, ForeignKey("sounds.seq", ondelete="CASCADE"), nullable=False),
+    Column("rev", Integer, nullable=False),
+    Column("step", TEXT, nullable=False),
+    Column("kind", TEXT, nullable=False),
+    Column("at", TEXT, nullable=False),
+    Column("object", SEQ, ForeignKey("objects.seq"), nullable=False),
+    Column("trashed", TEXT),
+    Column("doc", TEXT, nullable=False),
+)
+Index("ix_revisions_sound", revisions.c.sound, revisions.c.rev)
+Index("ix_revisions_step", revisions.c.step)
+
+# Every step of the catalogue. SQLite has one writer, so `seq` is the order of the commits and `xid`
+# is 0. On PostgreSQL `xid` is the transaction that wrote the row, and (xid, seq) is the order.
 changes = Table(
     "changes",
     metadata,
-    Column("seq", Integer, primary_key=True),
-    Column("type", Text, nullable=False),
-    Column("subject", Text, nullable=False),
+    Column("seq", SEQ, primary_key=True),
+    Column("type", TEXT, nullable=False),
+    Column("subject", TEXT, nullable=False),
     Column("rev", Integer, nullable=False),
-    Column("at", Text, nullable=False),
+    Column("at", TEXT, nullable=False),
+    Column("xid", BigInteger, nullable=False, server_default=transaction_number()),
     # A number once given to a client never names another change.
     sqlite_autoincrement=True,
 )
+Index("ix_changes_place", changes.c.xid, changes.c.seq).ddl_if(dialect="postgresql")

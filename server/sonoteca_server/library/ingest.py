@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -17,13 +16,13 @@ import msgspec
 from sqlalchemy import Connection, Row, select
 
 from sonoteca_server.catalog import Catalog, feed
-from sonoteca_server.catalog.schema import objects, repositories, sounds
+from sonoteca_server.catalog.schema import objects, repositories, revisions, sounds
 from sonoteca_server.library.sounds import columns_of, describe, with_peaks
 from sonoteca_server.storage.local import LocalBlobs, Part
 from sonoteca_shared import names
 from sonoteca_shared.errors import BadRequestError, ConflictError, SonotecaError
 from sonoteca_shared.ids import new_id
-from sonoteca_shared.models import Finding
+from sonoteca_shared.models import Finding, Sound
 from sonoteca_shared.wav import WavFacts, probe
 
 _WAV_ENDINGS = frozenset({"wav", "wave", "bwf", "rf64", "bw64", "w64", "amb"})
@@ -73,7 +72,7 @@ class _File:
     size: int
     blob: str
     facts: WavFacts
-    at: str
+    at: str = ""
 
 
 class Ingest:
@@ -94,8 +93,7 @@ class Ingest:
             raise BadRequestError("the file is empty: send the bytes of a WAV as the body")
         facts = await asyncio.to_thread(probe, part.read_at, part.size)
         key = await asyncio.to_thread(self._blobs.keep, part)
-        now = feed.timestamp(datetime.now(UTC))
-        file = _File(part.sha256, part.size, key, facts, now)
+        file = _File(part.sha256, part.size, key, facts)
         try:
             used, admitted = await self._catalog.write(_enter, file, wish)
         except SonotecaError:
@@ -110,7 +108,12 @@ class Ingest:
 
 
 def _enter(connection: Connection, file: _File, wish: Wish) -> tuple[bool, Admitted]:
-    """Catalogue a stored file; whether its blob is used, and what became of it."""
+    """Catalogue a stored file; whether its blob is used, and what became of it.
+
+    Looks first and writes after. Another writer may come between the two where there are several:
+    then its row is in the way of ours, nothing of this is kept, and the catalogue calls us again.
+    """
+    file = replace(file, at=feed.timestamp(feed.now(connection)))
     repository = _repository(connection, wish.repository, file.at)
     known = connection.execute(
         select(objects.c.seq).where(
@@ -170,7 +173,7 @@ def _new_revision(
 ) -> Admitted:
     """Other bytes become the next revision of the sound that has the name."""
     rev = taken.rev + 1
-    before = msgspec.json.decode(taken.doc)
+    before = msgspec.json.decode(taken.doc, type=Sound)
     sound = describe(
         file.facts,
         _oddities(wish.name, file.facts),
@@ -181,11 +184,16 @@ def _new_revision(
         name=wish.name,
         sha256=file.sha256,
         size=file.size,
-        created=before["created"],
-        description=before["description"],
+        created=taken.created,
+        description=before.description,
     )
+    said = {name: getattr(before, name) for name in ("tags", "license", "rating", "uploaded_by")}
+    sound = msgspec.structs.replace(sound, **said)
     if _has_peaks(connection, content):
         sound = with_peaks(sound)
+    was = {"sound": taken.seq, "rev": taken.rev, "object": taken.object, "doc": taken.doc}
+    made = {"step": new_id(), "kind": "changed", "at": file.at}
+    connection.execute(revisions.insert().values(was | made))
     change = feed.append(connection, "sound.changed", taken.id, rev, file.at)
     values = columns_of(sound) | {"object": content, "changed": change}
     connection.execute(sounds.update().where(sounds.c.seq == taken.seq).values(values))
@@ -228,7 +236,9 @@ def _has_peaks(connection: Connection, content: int) -> bool:
 
 
 def _oldest_with(connection: Connection, content: int) -> Row[*tuple[Any, ...]] | None:
-    query = select(sounds.c.doc, sounds.c.id).where(sounds.c.object == content)
+    query = select(sounds.c.doc, sounds.c.id).where(
+        sounds.c.object == content, sounds.c.trashed.is_(None)
+    )
     return connection.execute(query.order_by(sounds.c.created, sounds.c.id).limit(1)).first()
 
 
@@ -236,7 +246,10 @@ def _sound_at(
     connection: Connection, repository: int, folder: str, name: str
 ) -> Row[*tuple[Any, ...]] | None:
     query = select(sounds).where(
-        sounds.c.repository == repository, sounds.c.folder == folder, sounds.c.name == name
+        sounds.c.repository == repository,
+        sounds.c.folder == folder,
+        sounds.c.name == name,
+        sounds.c.trashed.is_(None),
     )
     return connection.execute(query).first()
 

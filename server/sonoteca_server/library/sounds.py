@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,14 +12,17 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from sonoteca_server.catalog import Catalog, search
-from sonoteca_server.catalog.schema import objects, repositories, sounds
+from sonoteca_server.catalog.schema import objects, repositories, sound_tags, sounds
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_shared import routes
 from sonoteca_shared.errors import NotFoundError
-from sonoteca_shared.models import Finding, Links, Sound
+from sonoteca_shared.models import Finding, Links, Loudness, Sound
 from sonoteca_shared.names import sort_key
-from sonoteca_shared.query import searchable
+from sonoteca_shared.query import fold, searchable
 from sonoteca_shared.wav import WavFacts
+
+# An entry of PostgreSQL's indexes holds 2,700 bytes at most.
+_MOST_OF_A_KEY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +151,36 @@ def describe(
 def columns_of(sound: Sound) -> dict[str, Any]:
     """The columns that a sound's document is filtered and ordered by, and the document itself."""
     same = ("id", "folder", "name", "size", "duration", "samplerate", "bitdepth", "channels",
-            "format", "container", "rev")  # fmt: skip
+            "format", "container", "audio_sha256", "description", "license", "rating",
+            "uploaded_by", "recorded", "rev")  # fmt: skip
+    loudness = sound.loudness or Loudness()
     return {column: getattr(sound, column) for column in same} | {
-        "folder_key": sort_key(sound.folder),
-        "name_key": sort_key(sound.name),
-        "words": searchable(sound.name, sound.description),
+        "folder_key": _key(sound.folder),
+        "name_key": _key(sound.name),
+        "words": searchable(sound.name, sound.description, *sound.tags),
+        "loudness": loudness.integrated,
+        "peak": loudness.true_peak,
+        "marker_count": len(sound.markers),
+        "finding_count": len(sound.findings),
+        "tag_count": len(sound.tags),
         "created": sound.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "doc": msgspec.json.encode(sound).decode(),
     }
+
+
+def write_tags(connection: Connection, seq: int, tags: Sequence[str]) -> None:
+    """Make these the tags of the sound, in their order; those that differ by case are one."""
+    connection.execute(sound_tags.delete().where(sound_tags.c.sound == seq))
+    rows: dict[str, dict[str, Any]] = {}
+    for position, tag in enumerate(tags):
+        row = {"tag_key": fold(tag), "sound": seq, "tag": tag, "position": position}
+        rows.setdefault(fold(tag), row)
+    if rows:
+        connection.execute(sound_tags.insert(), list(rows.values()))
+
+
+def _key(text: str) -> str:
+    return sort_key(text)[:_MOST_OF_A_KEY]
 
 
 def with_peaks(sound: Sound) -> Sound:

@@ -55,6 +55,18 @@ class MediaTypeError(SonotecaError):
     code = "media-type"
 
 
+class PreconditionRequiredError(SonotecaError):
+    """An edit does not say which revision it is of."""
+
+    code = "precondition-required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "say with If-Match which revision you edit: the ETag of the sound; "
+            "so nobody overwrites what somebody else just wrote"
+        )
+
+
 class PeaksPendingError(SonotecaError):
     """The waveform overview is not computed yet."""
 

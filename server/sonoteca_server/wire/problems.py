@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from sonoteca_server.catalog.feed import CursorExpiredError
+from sonoteca_server.library.editing import RevisionMismatchError
 from sonoteca_server.wire.errors import (
     ForeignOriginError,
     MediaTypeError,
@@ -12,6 +13,7 @@ from sonoteca_server.wire.errors import (
     MisdirectedError,
     NoSpaceError,
     PeaksPendingError,
+    PreconditionRequiredError,
     TooLargeError,
 )
 from sonoteca_shared.errors import (
@@ -30,6 +32,8 @@ STATUSES: tuple[tuple[type[SonotecaError], HTTPStatus], ...] = (
     (CursorExpiredError, HTTPStatus.GONE),
     (PeaksPendingError, HTTPStatus.CONFLICT),
     (ConflictError, HTTPStatus.CONFLICT),
+    (PreconditionRequiredError, HTTPStatus.PRECONDITION_REQUIRED),
+    (RevisionMismatchError, HTTPStatus.PRECONDITION_FAILED),
     (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (NoSpaceError, HTTPStatus.INSUFFICIENT_STORAGE),
     (MisdirectedError, HTTPStatus.MISDIRECTED_REQUEST),

@@ -1,0 +1,213 @@
+"""The catalogue in PostgreSQL: many servers read and write it at the same time.
+
+A writer sees one moment of the catalogue (REPEATABLE READ). Where two writers get in each other's
+way the database lets one through and stops the other, which is then run again on what the first
+has left: so a function may look first and write after, as on SQLite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from sonoteca_server.catalog import Catalog, CatalogInUseError, CatalogUnreachableError
+from sonoteca_server.catalog.dump import statements
+from sonoteca_server.catalog.schema import metadata
+from sonoteca_server.catalog.upgrading import is_empty, upgrade
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_THREADS = 8
+_TRIES = 40
+_PAUSE_S = 0.002
+_MOST_S = 0.1
+# Serialization failure, deadlock; and what a writer meets whose snapshot is from before another
+# one's commit: its row is there already, or the row that it names is gone.
+_IN_THE_WAY = frozenset({"40001", "40P01", "23505", "23503"})
+# Whoever uses the catalogue holds this lock shared; who takes it away needs it alone. The number
+# is the word in ASCII, so that it is nobody else's.
+_LOCK = int.from_bytes(b"sonoteca", "big")
+_SETTINGS = (
+    # A transaction that was forgotten would hold up the feed of changes for everybody.
+    "SET idle_in_transaction_session_timeout = '60s'",
+    "SET synchronous_commit = on",
+    "SET timezone = 'UTC'",
+)
+
+
+class PostgresCatalog:
+    """A catalogue in a database that other servers may use at the same time."""
+
+    def __init__(self, url: URL) -> None:
+        self._engine = open_engine(url)
+        try:
+            # Held for as long as this connection lives: nobody drops the tables meanwhile.
+            self._presence = _connect(self._engine)
+            _claim(self._presence, shared=True)
+            upgrade_database(self._engine)
+        except BaseException:
+            self._engine.dispose()
+            raise
+        self._threads = ThreadPoolExecutor(_THREADS, "catalog")
+
+    async def read(
+        self,
+        function: Callable[Concatenate[Connection, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """The result of `function(connection, …)` in a read transaction of its own."""
+        return await self._in_thread(lambda connection: function(connection, *args, **kwargs))
+
+    async def write(
+        self,
+        function: Callable[Concatenate[Connection, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """The result of `function(connection, …)` once it is committed and durable."""
+        running = self._in_thread(lambda connection: function(connection, *args, **kwargs))
+        return await asyncio.shield(asyncio.ensure_future(running))
+
+    def close(self) -> None:
+        """Finish the writes that wait, then let the database go."""
+        self._threads.shutdown()
+        self._presence.close()
+        self._engine.dispose()
+
+    async def _in_thread(self, function: Callable[[Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, run, self._engine, function)
+
+
+def run(engine: Engine, function: Callable[[Connection], T]) -> T:
+    """The result of `function` in a transaction, tried again while others get in its way."""
+    for tries in range(1, _TRIES + 1):
+        committing = False
+        try:
+            with engine.connect() as connection, connection.begin() as transaction:
+                result = function(connection)
+                committing = True
+                transaction.commit()
+                return result
+        except DBAPIError as error:
+            if tries == _TRIES or not _may_run_again(error, committing=committing):
+                raise
+        # Whoever lost a race together does not start the next one together.
+        time.sleep(random.uniform(0, min(_MOST_S, _PAUSE_S * 2**tries)))  # noqa: S311
+    raise AssertionError
+
+
+def open_engine(url: URL) -> Engine:
+    """An engine on the database; nothing is connected yet."""
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        isolation_level="REPEATABLE READ",
+        pool_size=_THREADS + 1,
+        max_overflow=1,
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: Any) -> None:
+        for setting in _SETTINGS:
+            connection.execute(setting)
+        connection.commit()
+
+    return engine
+
+
+def upgrade_database(engine: Engine) -> None:
+    """Bring the tables to the present shape; makes them in an empty database."""
+    with _connect(engine) as connection:
+        # Servers that start together take turns, and each looks at what the one before has left.
+        connection.execution_options(isolation_level="READ COMMITTED")
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK + 1})
+        upgrade(connection)
+        connection.commit()
+
+
+class PostgresHome:
+    """A database that holds a catalogue, or may."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def __str__(self) -> str:
+        return self._url.render_as_string(hide_password=True)
+
+    def exists(self) -> bool:
+        """Whether a catalogue was ever made here."""
+        with self._engine() as engine, _connect(engine) as connection:
+            return not is_empty(connection)
+
+    def create(self) -> None:
+        """Make an empty catalogue where none is; the database has to be there."""
+        with self._engine() as engine:
+            upgrade_database(engine)
+
+    def open(self) -> Catalog:
+        """The catalogue, its tables brought to the present shape; an empty one where none is."""
+        return PostgresCatalog(self._url)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep servers out within the block; CatalogInUseError when one is in."""
+        with self._engine() as engine, _connect(engine) as connection:
+            _claim(connection, shared=False)
+            yield
+
+    def drop(self) -> None:
+        """Remove the catalogue with all that is in it; the database stays."""
+        with self._engine() as engine, _connect(engine) as connection, connection.begin():
+            metadata.drop_all(connection)
+            connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
+
+    def dump(self) -> Iterator[str]:
+        """The catalogue as statements of SQL that make it again, at one moment."""
+        with self._engine() as engine, _connect(engine) as connection:
+            yield from statements(connection)
+
+    @contextlib.contextmanager
+    def _engine(self) -> Iterator[Engine]:
+        engine = open_engine(self._url)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def _connect(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except OperationalError as error:
+        shown = engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[-1].strip()
+        raise CatalogUnreachableError(f"the database {shown} cannot be used: {reason}") from error
+
+
+def _claim(connection: Connection, *, shared: bool) -> None:
+    function = "pg_try_advisory_lock_shared" if shared else "pg_try_advisory_lock"
+    free = connection.execute(text(f"SELECT {function}(:lock)"), {"lock": _LOCK}).scalar_one()
+    connection.commit()
+    if not free:
+        who = "is being removed" if shared else "is in use by a server: stop it first"
+        raise CatalogInUseError(f"the catalogue {who}")
+
+
+def _may_run_again(error: DBAPIError, *, committing: bool) -> bool:
+    """Whether nothing of the attempt can have been kept, and another one may do better."""
+    if getattr(error.orig, "sqlstate", None) in _IN_THE_WAY:
+        return True
+    # The line broke: before the commit was sent nothing was kept, after it nobody knows.
+    return error.connection_invalidated and not committing

@@ -1,0 +1,91 @@
+"""A real PostgreSQL for the tests: made by initdb in a temporary folder, gone with the session.
+
+It listens on a socket in that folder only and never syncs: what a power cut does to PostgreSQL is
+not ours to test. It cannot run as root, so there it runs as the user that its package made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.kit import engines
+
+_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "listen_addresses": "",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+}
+
+
+class Cluster:
+    """A running PostgreSQL; `create` gives an empty database in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made = 0
+
+    def create(self) -> str:
+        """The URL of a new, empty database."""
+        self._made += 1
+        name = f"test_{self._made}"
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self._url(name)
+
+    def url(self, name: str) -> str:
+        """The URL of a database that may not be there."""
+        return self._url(name)
+
+    def _url(self, name: str) -> str:
+        return f"postgresql://postgres@/{name}?host={self._folder}"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL for this run of the tests; a test that asks is skipped where there is none."""
+    programs = _programs()
+    # Not the tests' own folder: its path is too long for a socket, and closed to other users.
+    folder = Path(tempfile.mkdtemp(prefix="sonoteca-pg-"))
+    try:
+        folder.chmod(0o755)
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        data, log = folder / "data", folder / "log"
+        _run(programs / "initdb", "-N", "-A", "trust", "-U", "postgres", "-E", "UTF8",
+             "--locale=C.UTF-8", "-D", data)  # fmt: skip
+        options = [f"-c {name}={value}" for name, value in _SETTINGS.items()]
+        control = programs / "pg_ctl"
+        flags = " ".join([*options, f"-k {folder}"])
+        _run(control, "-w", "-D", data, "-l", log, "-o", flags, "start")
+        try:
+            yield Cluster(folder)
+        finally:
+            _run(control, "-w", "-m", "immediate", "-D", data, "stop")
+    finally:
+        shutil.rmtree(folder)
+
+
+def _programs() -> Path:
+    """The folder of PostgreSQL's programs, the newest where there are several."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parent.name)
+    if found:
+        return found[-1]
+    return engines.require("postgresql").parent
+
+
+def _run(*command: str | Path) -> None:
+    other = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*other, *map(str, command)], cwd="/", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
