@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,10 +20,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError
 
-from sonoteca_shared.errors import SonotecaError
+from sonoteca_shared.errors import NoSpaceError, SonotecaError
 from sonoteca_shared.ids import new_id
 
 P = ParamSpec("P")
@@ -46,6 +48,12 @@ class CatalogDamagedError(SonotecaError):
     code = "catalog-damaged"
 
 
+class CatalogNewerError(SonotecaError):
+    """The catalogue has a shape that this version does not know."""
+
+    code = "catalog-newer"
+
+
 @dataclass(slots=True)
 class _Write:
     run: Callable[[Connection], Any]
@@ -64,6 +72,10 @@ class Catalog:
         except DatabaseError as error:
             raise CatalogDamagedError(
                 f"the catalogue {path} cannot be read ({error.orig}): restore it from a backup"
+            ) from error
+        except CommandError as error:
+            raise CatalogNewerError(
+                f"the catalogue {path} was made by a newer Sonoteca: use that version, or later"
             ) from error
         self._readers = ThreadPoolExecutor(_READERS, "catalog-read")
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
@@ -90,7 +102,10 @@ class Catalog:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """The result of `function(connection, …)` once it is committed and durable."""
+        """The result of `function(connection, …)` once it is committed and durable.
+
+        NoSpaceError when the disk has no room for it: then nothing of it was written.
+        """
         done: Future[T] = Future()
         self._writes.put(_Write(lambda connection: function(connection, *args, **kwargs), done))
         # Shielded: a client that leaves must not undo what others were told in the same batch.
@@ -126,7 +141,7 @@ class Catalog:
                 results = [_attempt(connection, write) for write in writes]
         except Exception as error:  # noqa: BLE001 - whoever waits for the batch is told
             for write in writes:
-                write.done.set_exception(error)
+                write.done.set_exception(_told(error))
             return
         for write, result, failure in results:
             if failure is None:
@@ -138,7 +153,7 @@ class Catalog:
 def open_engine(path: Path) -> Engine:
     """An engine on the file, with the settings that durability and speed ask for."""
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         pool_size=_READERS + 1,
         # The driver's own ideas about transactions are switched off: we begin them below.
         connect_args={"isolation_level": None, "check_same_thread": False},
@@ -180,11 +195,21 @@ def _check(engine: Engine, path: Path) -> None:
         )
 
 
+def _told(error: Exception) -> Exception:
+    """A full disk in our words; whatever else went wrong as it is."""
+    orig = error.orig if isinstance(error, DatabaseError) else None
+    code = getattr(orig, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    # The commit was not written whole, so it cannot come back after a crash: a refusal, no doubt.
+    return NoSpaceError() if code == sqlite3.SQLITE_FULL else error
+
+
 def _attempt(connection: Connection, write: _Write) -> tuple[_Write, Any, BaseException | None]:
     savepoint = connection.begin_nested()
     try:
         result = write.run(connection)
-    except Exception as error:  # noqa: BLE001 - handed to the coroutine that asked
+    except Exception as error:
+        if isinstance(_told(error), NoSpaceError):
+            raise  # SQLite has undone the whole batch already, savepoint and all
         savepoint.rollback()
         return write, None, error
     savepoint.commit()

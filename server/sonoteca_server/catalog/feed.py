@@ -6,12 +6,16 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 from sqlalchemy import Connection, func, select
 
 from sonoteca_server.catalog.schema import changes, facts, sounds
 from sonoteca_shared.errors import BadRequestError, SonotecaError
+
+# What SQLite can compare a number with.
+_Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class CursorExpiredError(SonotecaError):
@@ -50,7 +54,7 @@ def parse_cursor(text: str) -> FeedCursor:
     """A feed cursor from its opaque form."""
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        library, seq, upto = msgspec.json.decode(data, type=tuple[str, int, int | None])
+        library, seq, upto = msgspec.json.decode(data, type=tuple[str, _Number, _Number | None])
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise BadRequestError("since is not a cursor that this server gave") from error
     return FeedCursor(library, seq, upto)
@@ -98,7 +102,7 @@ def read(connection: Connection, since: FeedCursor | None, limit: int) -> FeedPa
 
 def timestamp(at: datetime) -> str:
     """A moment as the catalogue keeps it: UTC in whole seconds, sortable as text."""
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def _doc(kind: str, subject: str, rev: int, at: str, sound: str | None) -> str:
