@@ -13,7 +13,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -22,16 +21,18 @@ from tornado.web import Application
 from sonoteca_server.catalog import Home
 from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.handlers import url_specs
-from sonoteca_server.handlers.handler import Handler, Services, UnknownPath
+from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
 from sonoteca_server.jobs.analysis import Analysis
+from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.sounds import Sounds
 from sonoteca_server.settings import Settings
-from sonoteca_server.storage.local import LocalBlobs
+from sonoteca_server.storage.local import LocalBlobs, make_folder
 from sonoteca_shared.errors import SonotecaError
 
 _MAX_HEAD = 32 << 10
-_STOP_S = 10.0
+_FINISH_S = 10.0  # what requests that cannot be resumed have when the server is to stop
+_CLOSE_S = 3.0
 _IDLE_S = 75.0
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,9 @@ class Library:
                 )
             self.blobs.sweep()
             self.catalog = home.open()
+        except OSError as error:
+            os.close(self._lock)
+            raise CannotStartError(f"{folder} cannot be used: {error}") from error
         except BaseException:
             os.close(self._lock)
             raise
@@ -70,7 +74,7 @@ class Library:
 def lock_folder(folder: Path) -> int:
     """Claim a data folder for this process; CannotStartError when another one has it."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = os.open(folder / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise CannotStartError(f"{folder} cannot be used: {error.strerror}") from error
@@ -99,8 +103,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     try:
         sockets = _listen(settings)
         analysis = Analysis(library.catalog, library.blobs)
+        requests = Running()
         server = HTTPServer(
-            make_application(_services(settings, library, analysis)),
+            make_application(_services(settings, library, analysis, requests)),
             idle_connection_timeout=_IDLE_S,
             max_header_size=_MAX_HEAD,
         )
@@ -110,32 +115,37 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             host, port = sockets[0].getsockname()[:2]
             yield f"http://{_in_url(host)}:{port}"
         finally:
-            await _stop(server, working)
+            await _stop(server, requests, working)
     finally:
         library.close()
 
 
-def _services(settings: Settings, library: Library, analysis: Analysis) -> Services:
+def _services(
+    settings: Settings, library: Library, analysis: Analysis, requests: Running
+) -> Services:
     return Services(
         sounds=Sounds(library.catalog, library.blobs),
         ingest=Ingest(library.catalog, library.blobs, analysis.wake),
+        editing=Editing(library.catalog, analysis.wake),
         blobs=library.blobs,
-        public_host=urlsplit(settings.public_url).netloc,
+        running=requests,
+        public_url=settings.public_url,
         max_upload_bytes=settings.max_upload_bytes,
         min_free_bytes=settings.min_free_bytes,
         body_idle_s=settings.body_idle_s,
     )
 
 
-async def _stop(server: HTTPServer, working: asyncio.Task[None]) -> None:
-    """No new requests; running ones have a moment to finish, the rest can be resumed."""
+async def _stop(server: HTTPServer, requests: Running, working: asyncio.Task[None]) -> None:
+    """No new requests; running ones have a moment to finish, downloads can be resumed."""
     server.stop()
+    await requests.stop(patience_s=_FINISH_S)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_S):
+            await server.close_all_connections()
     working.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await working
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_STOP_S):
-            await server.close_all_connections()
 
 
 def make_application(services: Services) -> Application:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -15,6 +17,8 @@ import platformdirs
 from sonoteca_shared.errors import SonotecaError
 
 PREFIX = "SONOTECA_"
+_MAX_PORT = 65_535
+_ADDRESS = re.compile(r"https?://[^/?#@\s]+/?")
 
 
 class SettingsError(SonotecaError):
@@ -101,8 +105,14 @@ def _converted(name: str, value: Any) -> Any:
         converted = converters[kind](value)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"“{name}” takes a number, not “{value}”") from error
-    if isinstance(converted, int | float) and converted < 0:
-        raise SettingsError(f"“{name}” cannot be less than 0")
+    if isinstance(converted, int | float) and not 0 <= converted < math.inf:
+        raise SettingsError(f"“{name}” cannot be less than 0, and has an end")
+    if name == "port" and converted > _MAX_PORT:
+        raise SettingsError(f"“port” is {_MAX_PORT} at most, not {converted}")
+    if name == "public_url" and converted and not _ADDRESS.fullmatch(converted):
+        raise SettingsError(
+            f"“public_url” is an address such as https://example.org, not “{value}”"
+        )
     return converted
 
 

@@ -31,6 +31,18 @@ class ConflictError(SonotecaError):
     code = "conflict"
 
 
+class NoSpaceError(SonotecaError):
+    """The server's disk has no room; nothing was stored."""
+
+    code = "no-space"
+
+    def __init__(self, *, free: int | None = None, needed: int | None = None) -> None:
+        figures = "" if free is None else f": {needed} bytes are needed and {free} are free"
+        super().__init__(
+            f"the server's disk is full{figures}; nothing was stored, try again when there is room"
+        )
+
+
 class NotAWavError(SonotecaError):
     """The content is not a WAV that can be used; says why, and at which byte."""
 

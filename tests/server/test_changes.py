@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,17 @@ def test_a_cursor_survives_a_restart(tmp_path: Path) -> None:
         assert changes(server, cursor)["results"] == []
         post(server, 2)
         assert changes(server, cursor)["results"][0]["sound"]["name"] == "2.wav"
+
+
+@pytest.mark.parametrize("place", [(2**70, None), (-1, None), (0, 2**70), (0, -(2**70)), (0.5, 1)])
+def test_a_forged_cursor_is_refused(server: str, place: tuple[Any, Any]) -> None:
+    text = changes(server)["cursor"]
+    library = json.loads(base64.urlsafe_b64decode(text + "=="))[0]
+    forged = base64.urlsafe_b64encode(json.dumps([library, *place]).encode()).decode()
+    answer = requests.get(
+        f"{server}/api/v1/changes", params={"since": forged.rstrip("=")}, timeout=10
+    )
+    assert answer.status_code == 400
 
 
 @pytest.mark.parametrize("query", ["since=nonsense", "limit=0", "limit=5001", "limit=x"])

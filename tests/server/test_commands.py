@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
 
+from sonoteca_server.__main__ import main
 from sonoteca_server.settings import SettingsError, load
-from tests.kit.http import ServerProcess, server_process
+from tests.kit.http import ServerProcess, serve, server_process
 from tests.kit.wait import until
 from tests.kit.wavs import Plan, build_wav
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sonoteca_server", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=15)
+@dataclass(frozen=True)
+class Done:
+    """A command that was run."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*words: str) -> Done:
+    """Run a command as the shell would, but in this process, which is much quicker."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main([*words])
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def test_serve_prints_its_address_and_stops_when_asked(tmp_path: Path) -> None:
@@ -63,7 +83,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
 
 
 def test_a_second_server_on_the_folder_is_refused(tmp_path: Path) -> None:
-    with server_process(tmp_path):
+    with serve(tmp_path):
         second = run("serve", "--data", str(tmp_path), "--port", "0")
     assert second.returncode == 1
     assert "another server" in second.stderr
@@ -71,9 +91,8 @@ def test_a_second_server_on_the_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_recordings_without_their_catalogue_are_not_hidden(tmp_path: Path) -> None:
-    with server_process(tmp_path) as server:
-        requests.post(f"{server.url}/post", data=build_wav(), timeout=10)
-        server.stop()
+    with serve(tmp_path) as server:
+        requests.post(f"{server}/post", data=build_wav(), timeout=10)
     for file in tmp_path.glob("catalog.sqlite*"):
         file.unlink()
     refused = run("serve", "--data", str(tmp_path), "--port", "0")
@@ -91,9 +110,11 @@ def test_a_damaged_catalogue_stops_the_start(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
-    with server_process(tmp_path / "one") as server:
-        port = server.url.rpartition(":")[2]
-        refused = run("serve", "--data", str(tmp_path / "two"), "--port", port)
+    with serve(tmp_path / "one") as server:
+        port = server.rpartition(":")[2]
+        words = ["serve", "--data", str(tmp_path / "two"), "--port", port]
+        command = [sys.executable, "-m", "sonoteca_server", *words]
+        refused = subprocess.run(command, capture_output=True, text=True, timeout=15)
     assert refused.returncode == 1
     assert port in refused.stderr
     assert "--port" in refused.stderr
@@ -109,19 +130,82 @@ def test_create_destroy_and_reset(tmp_path: Path) -> None:
     data = ("--data", str(tmp_path / "library"))
     assert run("db", "create", *data).returncode == 0
     assert run("db", "create", *data).returncode == 1
-    with server_process(tmp_path / "library") as server:
-        requests.post(f"{server.url}/post", data=build_wav(), timeout=10)
+    with serve(tmp_path / "library") as server:
+        requests.post(f"{server}/post", data=build_wav(), timeout=10)
         assert run("db", "reset", "--yes", *data).returncode == 1
-        server.stop()
-        unsure = run("db", "reset", *data)
-        assert (unsure.returncode, "--yes" in unsure.stderr) == (1, True)
-        assert run("db", "reset", "--yes", *data).returncode == 0
-        server.start()
-        assert requests.get(f"{server.url}/list", timeout=10).json() == []
-        server.stop()
+    unsure = run("db", "reset", *data)
+    assert (unsure.returncode, "--yes" in unsure.stderr) == (1, True)
+    assert run("db", "reset", "--yes", *data).returncode == 0
+    with serve(tmp_path / "library") as server:
+        assert requests.get(f"{server}/list", timeout=10).json() == []
     assert run("db", "destroy", "--yes", *data).returncode == 0
     assert not list((tmp_path / "library").glob("catalog*"))
     assert run("db", "destroy", "--yes", *data).returncode == 1
+
+
+def test_a_catalogue_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    assert run("db", "create", "--data", str(tmp_path)).returncode == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    refused = run("serve", "--data", str(tmp_path), "--port", "0")
+    assert (refused.returncode, "newer" in refused.stderr) == (1, True)
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "blobs").write_text("a file where a folder should be")
+    for folder in (tmp_path, tmp_path / "blobs"):
+        refused = run("serve", "--data", str(folder), "--port", "0")
+        assert (refused.returncode, str(folder) in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["a?b#c", "a%20b", "ä b;c=d&e"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    assert run("db", "create", "--data", str(tmp_path / name)).returncode == 0
+    assert (tmp_path / name / "catalog.sqlite").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_running_upload_may_finish_while_nothing_new_is_begun(tmp_path: Path) -> None:
+    with server_process(tmp_path) as server, requests.Session() as other:
+        assert other.get(f"{server.url}/list", timeout=10).json() == []
+        address, data = ("127.0.0.1", int(server.url.rpartition(":")[2])), build_wav()
+        with socket.create_connection(address, timeout=10) as line:
+            head = f"POST /post HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}"
+            line.sendall(f"{head}\r\n\r\n".encode() + data[:1000])
+            until(lambda: list((tmp_path / "incoming").iterdir()))
+            os.kill(server.pid, signal.SIGTERM)
+            until(lambda: not answers(address))
+            late = other.get(f"{server.url}/list", timeout=10)
+            assert (late.status_code, late.json()["code"]) == (503, "stopping")
+            line.sendall(data[1000:])
+            assert line.recv(1000).startswith(b"HTTP/1.1 201 ")
+        assert server.stop() == 0
+        server.start()
+        assert len(requests.get(f"{server.url}/list", timeout=10).json()) == 1
+
+
+def answers(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=10).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_ctrl_c_leaves_the_decoder_to_its_parent() -> None:
+    command = [sys.executable, "-m", "sonoteca_server.jobs.decoder"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as decoder:
+        assert decoder.stdin is not None
+        assert decoder.stdout is not None
+        for _ in range(2):
+            decoder.stdin.write(b'{"source":"/nowhere","target":"/nowhere"}\n')
+            decoder.stdin.flush()
+            assert b"nowhere" in decoder.stdout.readline()
+            decoder.send_signal(signal.SIGINT)
+        _, errors = decoder.communicate(timeout=10)
+    assert (decoder.returncode, errors) == (0, b"")
 
 
 def test_settings_come_from_file_then_environment_then_flags(tmp_path: Path) -> None:
@@ -140,6 +224,9 @@ def test_settings_come_from_file_then_environment_then_flags(tmp_path: Path) -> 
         ({"SONOTECA_PROT": "1"}, "", "port"),
         ({"SONOTECA_PORT": "x"}, "", "number"),
         ({"SONOTECA_PORT": "-1"}, "", "less"),
+        ({"SONOTECA_PORT": "65536"}, "", "65535"),
+        ({"SONOTECA_BODY_IDLE_S": "nan"}, "", "end"),
+        ({"SONOTECA_PUBLIC_URL": "sounds.example"}, "", "https"),
         ({}, "colour = 1", "colour"),
         ({}, "not toml", "server.toml"),
     ],

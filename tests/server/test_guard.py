@@ -16,7 +16,9 @@ def test_loopback_names_are_answered(server: str, host: str) -> None:
     assert requests.get(f"{server}/list", headers={"Host": host}, timeout=10).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "192.168.0.1"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "192.168.0.1", "[::1", "[", "a:b:c"]
+)
 @pytest.mark.parametrize("path", ["/list", "/", "/healthz", "/nowhere"])
 def test_other_hosts_are_misdirected(server: str, host: str, path: str) -> None:
     answer = requests.get(server + path, headers={"Host": host}, timeout=10)
@@ -29,6 +31,19 @@ def test_the_public_host_is_answered(tmp_path: Path) -> None:
         for host, status in (("sounds.example", 200), ("other.example", 421)):
             answer = requests.get(f"{server}/list", headers={"Host": host}, timeout=10)
             assert answer.status_code == status
+
+
+def test_the_page_under_the_public_address_may_change_things(tmp_path: Path) -> None:
+    # What ends the TLS talks plain HTTP to us, so the page's origin is not what we see ourselves.
+    with serve(tmp_path, public_url="https://sounds.example/") as server:
+        for origin, status in (("https://sounds.example", 201), ("https://other.example", 403)):
+            headers = {"Host": "sounds.example", "Origin": origin}
+            answer = requests.post(f"{server}/post", data=build_wav(), headers=headers, timeout=10)
+            assert answer.status_code == status
+
+
+def test_no_host_at_all_is_misdirected(server: str) -> None:
+    assert requests.get(f"{server}/list", headers={"Host": ""}, timeout=10).status_code == 421
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +35,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+def cursor(*parts: Any) -> str:
+    """A cursor as somebody would forge it."""
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
 def listed(server: str, query: str = "") -> list[str]:
     answer = requests.get(f"{server}/list?{query}", timeout=10)
     assert answer.status_code == 200, answer.text
@@ -61,6 +68,9 @@ TAKE10, TAKE2, CAFE, DOOR, FLOAT = ALL
         ("maxsize=200", [DOOR]),
         ("folder=day 1", [TAKE10, TAKE2]),
         ("folder=day 1/b/", [TAKE2]),
+        ("folder=DAY 1", []),
+        ("name=**ake****2*", [TAKE2]),
+        ("created_after=0001-01-01", ALL),
         ("repository=main", ALL),
         ("repository=other", []),
         ("created_after=2020-01-01", ALL),
@@ -93,6 +103,11 @@ def test_filters_and_orders(server: str, query: str, expected: list[str]) -> Non
         ("page_size=0", "page_size"),
         ("page_size=1001", "1000"),
         ("cursor=nonsense", "cursor"),
+        (f"cursor={cursor('size', False, 2**70, 'x', False)}", "cursor"),
+        (f"cursor={cursor('size', False, -(2**70), 'x', False)}", "cursor"),
+        (f"cursor={cursor('colour', False, 1, 'x', False)}", "cursor"),
+        ("created_after=0001-01-01T00:00:00%2B01:00", "created_after"),
+        ("created_before=9999-12-31T23:59:59-01:00", "created_before"),
         ("name=%ff", "UTF-8"),
     ],
 )
@@ -101,6 +116,21 @@ def test_an_argument_that_is_wrong_is_named(server: str, path: str, query: str, 
     answer = requests.get(f"{server}{path}?{query}", timeout=10)
     assert (answer.status_code, answer.json()["code"]) == (400, "bad-request")
     assert word in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "q=" + "a+" * 9_000,
+        "q=" + "%EF%B7%BA" * 3_500,  # one letter that is eighteen once it is folded
+        "name=*" + "%3F" * 9_000,
+        "name=" + "a*" * 9_000,
+        "folder=" + ("_" * 250 + "/") * 100,
+    ],
+    ids=lambda query: query[:12],
+)
+def test_a_question_too_long_for_the_catalogue_finds_nothing(server: str, query: str) -> None:
+    assert listed(server, query) == []
 
 
 def test_info_has_the_same_sounds_as_objects(server: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import socket
+import threading
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +14,12 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from sonoteca_server.library import ingest
+from sonoteca_server.storage.local import LocalBlobs
+from sonoteca_server.wire.intake import Form, Intake
+from sonoteca_shared.wav import probe
 from tests.kit.http import serve
+from tests.kit.wait import until
 from tests.kit.wavs import BROKEN, Plan, build_wav
 
 
@@ -61,6 +69,7 @@ def test_a_form_with_one_file_in_any_field_is_taken(server: str, field: str) -> 
         ([("a", ("a.wav", b"x")), ("b", ("b.wav", b"y"))], "two files"),
         ([("a", (None, b"no file"))], "no file"),
         ([("a", ("a.wav", b""))], "empty"),
+        ([("folder", (None, b"x")), ("folder", (None, b"y"))], "twice"),
     ],
 )
 def test_a_form_without_exactly_one_file_is_refused(
@@ -79,6 +88,29 @@ def test_a_form_that_is_cut_is_refused(server: str) -> None:
     assert names(server) == []
 
 
+def test_a_form_may_come_in_any_pieces_and_only_wanted_fields_are_kept(tmp_path: Path) -> None:
+    part = LocalBlobs(tmp_path).begin()
+    body = (
+        '--x\r\nContent-Disposition: form-data; name="folder"\r\n\r\ncafé\r\n'
+        '--x\r\nContent-Disposition: form-data; name="submit"\r\n\r\nUpload\r\n'
+        '--x\r\nContent-Disposition: form-data; name="f"; filename="a.wav"\r\n\r\nRIFF\r\n--x--'
+    ).encode()
+
+    async def read() -> Form:
+        intake = Intake(part, limit=0, check_room=lambda _count: None)
+        form = Form("multipart/form-data; boundary=x", intake, ["folder", "name"])
+        for at in range(len(body)):
+            await form.add(body[at : at + 1])
+        form.finish()
+        await intake.finish()
+        return form
+
+    form = asyncio.run(read())
+    assert (form.fields, form.filename) == ({"folder": "café"}, "a.wav")
+    assert part.path.read_bytes() == b"RIFF"
+    part.discard()
+
+
 @pytest.mark.parametrize(
     ("headers", "arguments", "expected"),
     [
@@ -86,6 +118,9 @@ def test_a_form_that_is_cut_is_refused(server: str) -> None:
         ({"Content-Disposition": "attachment; filename*=UTF-8''caf%C3%A9.wav"}, {}, "café.wav"),
         ({"X-Filename": "field%20note.wav"}, {}, "field note.wav"),
         ({"X-Filename": "other.wav"}, {"name": "chosen.wav"}, "chosen.wav"),
+        ({"X-Filename": "café.wav"}, {}, "café.wav"),
+        ({"Content-Disposition": 'attachment; filename="café.wav"'}, {}, "café.wav"),
+        ({"Content-Disposition": 'a; filename*0*=""; filename*0=x'}, {"name": "b.wav"}, "b.wav"),
         ({}, {"name": "../../etc/passwd"}, "passwd"),
         ({}, {"name": "a\u202egpj.wav"}, "agpj.wav"),
     ],
@@ -93,9 +128,8 @@ def test_a_form_that_is_cut_is_refused(server: str) -> None:
 def test_the_name_comes_from_where_it_is_given(
     server: str, headers: dict[str, str], arguments: dict[str, str], expected: str
 ) -> None:
-    answer = requests.post(
-        f"{server}/post", params=arguments, data=wav(), headers=headers, timeout=10
-    )
+    sent = {name: value.encode() for name, value in headers.items()}
+    answer = requests.post(f"{server}/post", params=arguments, data=wav(), headers=sent, timeout=10)
     assert answer.json()["name"] == expected
 
 
@@ -210,6 +244,26 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(tmp_path: Path) -> No
     assert list((tmp_path / "library" / "incoming").iterdir()) == []
 
 
+def test_a_client_that_leaves_after_its_last_byte_has_sent_a_sound(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = threading.Event()
+
+    def when_it_has_left(*args: Any) -> Any:
+        assert left.wait(10)
+        time.sleep(0.1)  # the server hears of it
+        return probe(*args)
+
+    monkeypatch.setattr(ingest, "probe", when_it_has_left)
+    data, address = wav(), urlsplit(server)
+    with socket.create_connection((address.hostname, address.port)) as line:
+        head = f"POST /post?name=a.wav HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}"
+        line.sendall(f"{head}\r\n\r\n".encode() + data)
+        time.sleep(0.1)  # else it would leave in the middle
+    left.set()
+    assert until(lambda: names(server)) == ["a.wav"]
+
+
 def test_a_client_that_falls_silent_is_given_up(tmp_path: Path) -> None:
     with serve(tmp_path / "library", body_idle_s=0.2) as server:
         address = urlsplit(server)
@@ -241,6 +295,7 @@ def test_a_browser_is_sent_back_to_the_page_with_the_result(server: str) -> None
         ({"on_conflict": "maybe"}, "maybe"),
         ({"nmae": "a.wav"}, "name"),
         ({"repository": "../x"}, "x"),
+        ({"folder": "x/" * 2_001}, "folder"),
     ],
 )
 def test_a_wish_that_makes_no_sense_is_named(

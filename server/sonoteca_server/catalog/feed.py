@@ -151,7 +151,7 @@ def now(connection: Connection) -> datetime:
 
 def timestamp(at: datetime) -> str:
     """A moment as the catalogue keeps it: UTC in whole seconds, sortable as text."""
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 @dataclass(frozen=True, slots=True)

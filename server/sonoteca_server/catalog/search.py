@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, tuple_
 
 from sonoteca_server.catalog.schema import repositories, sounds
 from sonoteca_shared.errors import BadRequestError
 from sonoteca_shared.query import words_of
 
 COUNT_LIMIT = 10_000
-_STREAM_PAGE = 1_000
+# More words than this, or longer ones, say nothing more; SQLite has limits of its own.
+_MAX_WORDS = 50
+_MAX_WORD = 1_000
+_MAX_PATTERN = 1_000
+_Number = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
 # What a sort may be called → the column that orders it.
 SORTS: dict[str, ColumnElement[Any]] = {
@@ -91,7 +96,7 @@ def parse_cursor(text: str) -> Cursor:
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         sort, descending, value, sound_id, backward = msgspec.json.decode(
-            data, type=tuple[str, bool, str | int | float, str, bool]
+            data, type=tuple[str, bool, str | _Number | float, str, bool]
         )
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise BadRequestError(
@@ -137,17 +142,6 @@ def find_page(
     )
 
 
-def pages(connection: Connection, wanted: SoundFilter, order: Order) -> Iterator[Found]:
-    """All matching sounds, a page at a time, so that memory stays flat."""
-    cursor = None
-    while True:
-        found = find_page(connection, wanted, order, size=_STREAM_PAGE, cursor=cursor)
-        yield found
-        if found.next is None:
-            return
-        cursor = replace(found.next)
-
-
 def count(connection: Connection, wanted: SoundFilter) -> tuple[int, bool]:
     """How many sounds match, and whether there are more than were counted."""
     capped = _where(select(sounds.c.seq), wanted).limit(COUNT_LIMIT + 1).subquery()
@@ -173,8 +167,8 @@ def _conditions(wanted: SoundFilter) -> Iterator[ColumnElement[bool]]:
     for name in ("samplerate", "channels", "bitdepth", "format"):
         if (value := getattr(wanted, name)) is not None:
             yield sounds.c[name] == value
-    for word in words_of(wanted.q or ""):
-        yield sounds.c.words.contains(f" {word}", autoescape=True)
+    for word in words_of(wanted.q or "")[:_MAX_WORDS]:
+        yield sounds.c.words.contains(f" {word[:_MAX_WORD]}", autoescape=True)
 
 
 def _places(wanted: SoundFilter) -> Iterator[ColumnElement[bool]]:
@@ -182,7 +176,8 @@ def _places(wanted: SoundFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.name is not None:
         yield name.op("GLOB")(_glob(wanted.name)) if "*" in wanted.name else name == wanted.name
     if wanted.folder is not None:
-        below = folder.startswith(wanted.folder + "/", autoescape=True)
+        # "0" follows "/": all that begins with the folder and a slash, told apart by case.
+        below = and_(folder > f"{wanted.folder}/", folder < f"{wanted.folder}0")
         yield or_(folder == wanted.folder, below)
     if wanted.repository is not None:
         named = select(repositories.c.seq).where(repositories.c.name == wanted.repository)
@@ -191,4 +186,6 @@ def _places(wanted: SoundFilter) -> Iterator[ColumnElement[bool]]:
 
 def _glob(pattern: str) -> str:
     """The pattern for GLOB with nothing special in it but `*`."""
-    return "".join(f"[{c}]" if c in "[?" else c for c in pattern)
+    # What is cut off could not have matched either: no name is half as long as what stays.
+    short = re.sub(r"\*+", "*", pattern)[:_MAX_PATTERN]
+    return "".join(f"[{c}]" if c in "[?" else c for c in short)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError
 
 from sonoteca_server.catalog import Catalog, CatalogDamagedError
 from sonoteca_server.catalog.dump import statements
 from sonoteca_server.catalog.upgrading import upgrade
+from sonoteca_shared.errors import NoSpaceError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -87,7 +89,10 @@ class SqliteCatalog:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """The result of `function(connection, …)` once it is committed and durable."""
+        """The result of `function(connection, …)` once it is committed and durable.
+
+        NoSpaceError when the disk has no room for it: then nothing of it was written.
+        """
         done: Future[T] = Future()
         self._writes.put(_Write(lambda connection: function(connection, *args, **kwargs), done))
         # Shielded: a client that leaves must not undo what others were told in the same batch.
@@ -123,7 +128,7 @@ class SqliteCatalog:
                 results = [_attempt(connection, write) for write in writes]
         except Exception as error:  # noqa: BLE001 - whoever waits for the batch is told
             for write in writes:
-                write.done.set_exception(error)
+                write.done.set_exception(_told(error))
             return
         for write, result, failure in results:
             if failure is None:
@@ -177,7 +182,7 @@ class SqliteHome:
 def open_engine(path: Path) -> Engine:
     """An engine on the file, with the settings that durability and speed ask for."""
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         pool_size=_READERS + 1,
         # The driver's own ideas about transactions are switched off: we begin them below.
         connect_args={"isolation_level": None, "check_same_thread": False},
@@ -230,11 +235,21 @@ def _check(engine: Engine, path: Path) -> None:
         )
 
 
+def _told(error: Exception) -> Exception:
+    """A full disk in our words; whatever else went wrong as it is."""
+    orig = error.orig if isinstance(error, DatabaseError) else None
+    code = getattr(orig, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    # The commit was not written whole, so it cannot come back after a crash: a refusal, no doubt.
+    return NoSpaceError() if code == sqlite3.SQLITE_FULL else error
+
+
 def _attempt(connection: Connection, write: _Write) -> tuple[_Write, Any, BaseException | None]:
     savepoint = connection.begin_nested()
     try:
         result = write.run(connection)
-    except Exception as error:  # noqa: BLE001 - handed to the coroutine that asked
+    except Exception as error:
+        if isinstance(_told(error), NoSpaceError):
+            raise  # SQLite has undone the whole batch already, savepoint and all
         savepoint.rollback()
         return write, None, error
     savepoint.commit()

@@ -8,6 +8,13 @@ from tornado.routing import URLSpec
 
 from sonoteca_server.handlers.changes import ChangesHandler
 from sonoteca_server.handlers.downloads import DownloadHandler, ObjectHandler, SoundFileHandler
+from sonoteca_server.handlers.edits import (
+    BatchHandler,
+    EditableSoundHandler,
+    HistoryHandler,
+    RevertHandler,
+    UndoHandler,
+)
 from sonoteca_server.handlers.handler import Handler, Services, UnknownPath
 from sonoteca_server.handlers.pages import (
     HealthHandler,
@@ -15,7 +22,7 @@ from sonoteca_server.handlers.pages import (
     SoundPageHandler,
     StyleHandler,
 )
-from sonoteca_server.handlers.sounds import InfoHandler, ListHandler, PeaksHandler, SoundHandler
+from sonoteca_server.handlers.sounds import InfoHandler, ListHandler, PeaksHandler
 from sonoteca_server.handlers.uploads import SoundsHandler, UploadHandler
 from sonoteca_shared import routes
 
@@ -31,7 +38,11 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.DOWNLOAD, DownloadHandler),
     (routes.DATA, ObjectHandler),
     (routes.SOUNDS, SoundsHandler),
-    (routes.SOUND, SoundHandler),
+    (routes.SOUND, EditableSoundHandler),
+    (routes.SOUNDS_BATCH, BatchHandler),
+    (routes.SOUND_HISTORY, HistoryHandler),
+    (routes.SOUND_REVERT, RevertHandler),
+    (routes.UNDO, UndoHandler),
     (routes.SOUND_FILE, SoundFileHandler),
     (routes.SOUND_PEAKS, PeaksHandler),
     (routes.CHANGES, ChangesHandler),

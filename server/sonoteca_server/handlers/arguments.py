@@ -11,6 +11,7 @@ from typing import Any
 
 from tornado.httputil import HTTPServerRequest
 
+from sonoteca_server.catalog.feed import timestamp
 from sonoteca_server.catalog.search import (
     SORTS,
     Cursor,
@@ -69,12 +70,12 @@ def _seconds(name: str, text: str) -> float:
 def _moment(name: str, text: str) -> str:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return timestamp(aware.astimezone(UTC))
+    except (ValueError, OverflowError) as error:
         raise BadRequestError(
             f"“{name}” takes a date such as 2026-01-31 or 2026-01-31T12:00:00Z, not “{text[:100]}”"
         ) from error
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _text(_name: str, text: str) -> str:

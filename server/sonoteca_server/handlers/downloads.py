@@ -49,6 +49,8 @@ class ContentHandler(Handler):
             self.finish()
             return
         source = await open_file(content.path, content.size)
+        # Whoever is cut from here on can go on where it was: stopping need not wait.
+        self.services.running.end(self)
         try:
             await source.send(self, planned.body)
         finally:

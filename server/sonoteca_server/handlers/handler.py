@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 import logging
 import secrets
@@ -13,8 +15,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
+from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.sounds import Sounds
 from sonoteca_server.storage.local import LocalBlobs
@@ -22,17 +25,50 @@ from sonoteca_server.wire.errors import (
     ForeignOriginError,
     MethodNotAllowedError,
     MisdirectedError,
+    StoppingError,
+    TooLargeError,
 )
+from sonoteca_server.wire.intake import drop_rest
 from sonoteca_server.wire.problems import problem, status_of
 from sonoteca_shared.errors import NotFoundError, SonotecaError
 
 JSON = "application/json"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_IDLE_BODY = 1 << 20  # how much of a body that nobody asked for is read and dropped
 
 _Method = Callable[..., Awaitable[None] | None]
 
 log = logging.getLogger(__name__)
+
+
+class Running:
+    """The requests that are not to be cut; who stops lets no new ones in and waits for these."""
+
+    def __init__(self) -> None:
+        self._requests: set[object] = set()
+        self._stopping = False
+        self._ended = asyncio.Event()
+
+    def begin(self, request: object) -> None:
+        """Count a request; StoppingError when it comes too late."""
+        if self._stopping:
+            raise StoppingError
+        self._requests.add(request)
+
+    def end(self, request: object) -> None:
+        """The request is answered, or may be cut from now on."""
+        self._requests.discard(request)
+        if not self._requests and self._stopping:
+            self._ended.set()
+
+    async def stop(self, *, patience_s: float) -> None:
+        """Let no more in, and wait for those that run, but not for ever."""
+        self._stopping = True
+        if self._requests:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    await self._ended.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +77,27 @@ class Services:
 
     sounds: Sounds
     ingest: Ingest
+    editing: Editing
     blobs: LocalBlobs
-    public_host: str
+    running: Running
+    public_url: str
     max_upload_bytes: int
     min_free_bytes: int
     body_idle_s: float
 
 
+@stream_request_body
 class Handler(RequestHandler):
-    """The common ground: headers, the guard against foreign pages, answers and refusals."""
+    """The common ground: headers, the guard against foreign pages, answers and refusals.
+
+    Nobody's body is kept in memory: it comes in pieces, which are dropped unless a handler
+    takes them, and who is refused hears of it before the body is through.
+    """
 
     def initialize(self, services: Services) -> None:
         self.services = services
         self.request_id = secrets.token_hex(8)
+        self._dropped = 0
 
     def set_default_headers(self) -> None:
         self.set_header("Server", "Sonoteca")
@@ -63,13 +107,46 @@ class Handler(RequestHandler):
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
 
-    def prepare(self) -> Any:
-        self.guard()
+    async def prepare(self) -> None:
+        try:
+            self.services.running.begin(self)
+            self.guard()
+            await self.begin()
+        except (SonotecaError, OSError) as error:
+            await self.refuse_early(error)
+
+    async def begin(self) -> None:
+        """Refuse, or get ready for, a request whose head alone is there yet."""
+        if self.has_body:
+            self.request.connection.set_body_timeout(  # type: ignore[union-attr]
+                self.services.body_idle_s
+            )
+            method = getattr(self, str(self.request.method).lower())
+            if method == self._not_taken:
+                method()
+
+    async def data_received(self, chunk: bytes) -> None:
+        self._dropped += len(chunk)
+        if self._dropped > _IDLE_BODY:
+            await self.refuse_early(TooLargeError(_IDLE_BODY))
+
+    def on_finish(self) -> None:
+        self.services.running.end(self)
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        self.services.running.end(self)
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the request says that a body follows."""
+        headers = self.request.headers
+        return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
 
     def guard(self) -> None:
         """Refuse what a web page of another site could send through its reader's browser."""
-        host = urlsplit(f"//{self.request.host}").hostname or ""
-        if not _is_loopback(host) and self.request.host != self.services.public_host:
+        host, public = self.request.host.lower(), urlsplit(self.services.public_url)
+        if not _is_loopback(host) and (not host or host != public.netloc.lower()):
             raise MisdirectedError(
                 f"this server does not answer for the host “{self.request.host[:100]}”; "
                 "set PUBLIC_URL to the address that it is reached under"
@@ -77,9 +154,8 @@ class Handler(RequestHandler):
         if self.request.method in _SAFE:
             return
         headers = self.request.headers
-        origin = headers.get("Origin")
-        own = f"{self.request.protocol}://{self.request.host}"
-        foreign = origin is not None and origin != own
+        own = (f"{self.request.protocol}://{host}", f"{public.scheme}://{public.netloc}".lower())
+        foreign = headers.get("Origin", own[0]) not in own
         if foreign or headers.get("Sec-Fetch-Site") == "cross-site":
             raise ForeignOriginError("a page of another site may not change this library")
 
@@ -113,6 +189,7 @@ class Handler(RequestHandler):
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(error, StreamClosedError):
+            self.services.running.end(self)
             return  # the client left, so there is nobody to tell
         if self._headers_written:
             # Half a body was promised to be whole: only a broken connection says that it is not.
@@ -138,7 +215,26 @@ class Handler(RequestHandler):
             status, code, detail, request_id=self.request_id, instance=self.request.path
         )
         self.set_header("Content-Type", "application/problem+json")
-        self.finish(msgspec.json.encode(document))
+        self.write_whole(msgspec.json.encode(document))
+
+    def write_whole(self, data: bytes) -> None:
+        """Write all that the answer's body will be."""
+        self.set_header("Content-Length", str(len(data)))
+        self.write(data)
+
+    async def refuse_early(self, error: Exception) -> None:
+        """Answer although the body is not there yet, so that the client reads it and stops."""
+        failure = (type(error), error, error.__traceback__)
+        self.log_exception(*failure)
+        self.clear()
+        self.write_error(HTTPStatus.INTERNAL_SERVER_ERROR, exc_info=failure)
+        self.set_header("Connection", "close")
+        with contextlib.suppress(StreamClosedError):
+            await self.flush()
+            self.services.running.end(self)
+            if self.has_body:
+                await drop_rest(self.request.connection.stream)  # type: ignore[union-attr]
+        self.finish()
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         # A refusal is an answer, and a client that left is its own business: no traceback.
@@ -149,12 +245,21 @@ class Handler(RequestHandler):
 class UnknownPath(Handler):
     """Whatever no row of the table knows."""
 
-    def prepare(self) -> None:
-        self.guard()
+    async def begin(self) -> None:
+        if self.has_body:
+            self.get()
+
+    def get(self, *_args: str) -> None:
         raise NotFoundError("there is nothing at this path")
 
+    head = post = put = patch = delete = options = get
 
-def _is_loopback(host: str) -> bool:
+
+def _is_loopback(host_and_port: str) -> bool:
+    try:
+        host = urlsplit(f"//{host_and_port}").hostname or ""
+    except ValueError:  # a bracket without its partner
+        return False
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

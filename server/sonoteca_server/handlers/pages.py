@@ -117,7 +117,7 @@ def show(handler: Handler, template: str, **values: Any) -> None:
     handler.set_header("Content-Type", "text/html; charset=utf-8")
     handler.set_header("Content-Security-Policy", _POLICY)
     names = {"routes": routes, "version": __version__, "clock": clock, "size": size_text}
-    handler.finish(_TEMPLATES.load(template).generate(**names, **values))
+    handler.write_whole(_TEMPLATES.load(template).generate(**names, **values))
 
 
 def show_refusal(handler: Handler, status: int, code: str, detail: str) -> None:

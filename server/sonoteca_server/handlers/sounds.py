@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -122,12 +121,10 @@ class PeaksHandler(Handler):
             raise NotFoundError("no waveform could be computed for this sound")
         if peaks.path is None:
             raise PeaksPendingError
-        data = await asyncio.to_thread(_read_peaks, peaks.path, factor)
+        as_json = JSON in self.request.headers.get("Accept", "")
+        data = await asyncio.to_thread(_read_peaks, peaks.path, factor, as_json=as_json)
         self.set_header("Vary", "Accept")
-        if JSON in self.request.headers.get("Accept", ""):
-            self.answer(_as_json(data))
-            return
-        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header("Content-Type", JSON if as_json else "application/octet-stream")
         self.finish(data)
 
     head = get
@@ -187,14 +184,16 @@ def _factor(spp: int) -> int:
     return factor
 
 
-def _read_peaks(path: Path, factor: int) -> bytes:
+def _read_peaks(path: Path, factor: int, *, as_json: bool) -> bytes:
     data = path.read_bytes()
-    return data if factor == 1 else reduced(data, factor)
+    if factor != 1:
+        data = reduced(data, factor)
+    return _as_json(data) if as_json else data
 
 
-def _as_json(data: bytes) -> dict[str, Any]:
+def _as_json(data: bytes) -> bytes:
     peaks = overview.parse(data)
-    return {
+    document = {
         "version": 2,
         "channels": peaks.channels,
         "sample_rate": peaks.samplerate,
@@ -203,3 +202,4 @@ def _as_json(data: bytes) -> dict[str, Any]:
         "length": peaks.length,
         "data": list(peaks.values),
     }
+    return msgspec.json.encode(document)

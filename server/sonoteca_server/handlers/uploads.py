@@ -2,87 +2,113 @@
 
 from __future__ import annotations
 
-from email.message import Message
+import asyncio
+import re
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import unquote
 
 import msgspec
-from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
-from tornado.web import stream_request_body
 
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.handlers.pages import show_refusal
 from sonoteca_server.handlers.sounds import answer_page
 from sonoteca_server.library.ingest import Admitted, OnConflict, Wish
-from sonoteca_server.wire.errors import MediaTypeError, NoSpaceError, TooLargeError
+from sonoteca_server.storage.local import Part
+from sonoteca_server.wire.errors import MediaTypeError, TooLargeError
 from sonoteca_server.wire.intake import Form, Intake
 from sonoteca_shared import routes
+from sonoteca_shared.disposition import parse_filename
 from sonoteca_shared.errors import BadRequestError, SonotecaError
 from sonoteca_shared.names import clean_folder, clean_name
 
-# How much of a refused body is read and dropped so that the refusal reaches a client that still
-# sends: an answer before that is lost in a reset connection.
-_DRAIN_LIMIT = 64 << 20
+_MAX_FOLDER = 4_000  # characters; longer than any path that a file system takes
 _UNBOUNDED = 1 << 62
+_LENGTH = re.compile("[0-9]{1,18}")
 _WISHES = ("name", "repository", "folder", "on_conflict", "on_duplicate")
 
 
-@stream_request_body
 class UploadHandler(Handler):
     """`POST /post`, `/upload` and `/api/v1/sounds`: one WAV becomes a sound."""
 
     intake: Intake | None = None
     form: Form | None = None
-    refusal: SonotecaError | OSError | None = None
-    dropped = 0
     watchdog: object | None = None
+    admitting = False
 
-    async def prepare(self) -> None:
-        self.guard()
+    async def begin(self) -> None:
         if self.request.method != "POST":
+            await super().begin()
             return
         # Ours is the only limit; Tornado's own would close the connection without a word.
         self.request.connection.set_max_body_size(_UNBOUNDED)  # type: ignore[union-attr]
+        kind = self.request.headers.get("Content-Type", "")
+        if kind.partition(";")[0].strip().lower() == "application/json":
+            raise MediaTypeError("send the bytes of a WAV, or a form with one file; not JSON")
+        self.wishes = args.read_arguments(self.request, _WISHES)
+        check_room = partial(self.services.blobs.check_room, least=self.services.min_free_bytes)
+        part = await asyncio.to_thread(self._begin_part, check_room)
+        limit = self.services.max_upload_bytes
+        self.intake = Intake(part, limit=limit, check_room=check_room)
+        if kind.lower().startswith("multipart/form-data"):
+            self.form = Form(kind, self.intake, _WISHES)
         self._watch()
-        try:
-            self._begin()
-        except (SonotecaError, OSError) as error:
-            self.refusal = error
+
+    def _begin_part(self, check_room: Callable[[int], None]) -> Part:
+        # Tornado refuses a misshapen Content-Length, but not before this.
+        length = self.request.headers.get("Content-Length", "0")
+        count = int(length) if _LENGTH.fullmatch(length) else 0
+        limit = self.services.max_upload_bytes
+        if limit and count > limit:
+            raise TooLargeError(limit)
+        check_room(count)
+        return self.services.ingest.begin()
 
     async def data_received(self, chunk: bytes) -> None:
-        self._watch()
-        if self.refusal is not None:
-            await self._drop(chunk)
+        if self.intake is None:
+            await super().data_received(chunk)
             return
-        assert self.intake is not None
+        self._unwatch()
         try:
             await (self.form or self.intake).add(chunk)
         except (SonotecaError, OSError) as error:
-            self.refusal = error
+            self._discard()
+            await self.refuse_early(error)
+        else:
+            self._watch()
 
     async def post(self) -> None:
         self._unwatch()
-        if self.refusal is not None:
-            raise self.refusal
-        assert self.intake is not None
-        if self.form is not None:
-            self.form.finish()
-        wish = self._wish()
-        part = await self.intake.finish()
-        admitted = await self.services.ingest.admit(part, wish)
-        self._answer(admitted)
+        if self.intake is None:
+            return  # the client left when its last byte was read, and its part is dropped
+        self.admitting = True
+        try:
+            if self.form is not None:
+                self.form.finish()
+            wish = self._wish()
+            part = await self.intake.finish()
+            admitted = await self.services.ingest.admit(part, wish)
+            self._answer(admitted)
+        finally:
+            # A client that left in between neither ends this nor takes the part away.
+            self._end()
 
     def on_connection_close(self) -> None:
-        self._unwatch()
-        self.refusal = self.refusal or BadRequestError("the connection was closed")
-        if self.intake is not None:
-            self._later_discard()
+        if self.admitting:
+            return
+        super().on_connection_close()
+        self._end()
 
     def on_finish(self) -> None:
-        if self.intake is not None:
-            self._later_discard()
+        self._end()
+
+    def _end(self) -> None:
+        self._unwatch()
+        self._discard()
+        self.services.running.end(self)
 
     def _watch(self) -> None:
         """A client that falls silent for too long is given up, and its part with it."""
@@ -95,37 +121,10 @@ class UploadHandler(Handler):
             IOLoop.current().remove_timeout(self.watchdog)
             self.watchdog = None
 
-    def _later_discard(self) -> None:
+    def _discard(self) -> None:
         intake, self.intake = self.intake, None
-        assert intake is not None
-        IOLoop.current().add_callback(intake.discard)
-
-    def _begin(self) -> None:
-        kind = self.request.headers.get("Content-Type", "")
-        if kind.partition(";")[0].strip().lower() == "application/json":
-            raise MediaTypeError("send the bytes of a WAV, or a form with one file; not JSON")
-        self.wishes = args.read_arguments(self.request, _WISHES)
-        self._check_size()
-        limit = self.services.max_upload_bytes
-        self.intake = Intake(self.services.ingest.begin(), limit=limit)
-        if kind.lower().startswith("multipart/form-data"):
-            self.form = Form(kind, self.intake)
-
-    def _check_size(self) -> None:
-        # Tornado has judged Content-Length by now: a misshapen one never gets here as a number.
-        text = self.request.headers.get("Content-Length", "0")
-        length = int(text) if text.isascii() and text.isdecimal() else 0
-        limit = self.services.max_upload_bytes
-        if limit and length > limit:
-            raise TooLargeError(limit)
-        free, least = self.services.blobs.free(), self.services.min_free_bytes
-        if free - length < least:
-            raise NoSpaceError(free=free, needed=length + least)
-
-    async def _drop(self, chunk: bytes) -> None:
-        self.dropped += len(chunk)
-        if self.dropped > _DRAIN_LIMIT:
-            self.request.connection.stream.close()  # type: ignore[union-attr]
+        if intake is not None:
+            IOLoop.current().add_callback(intake.discard)
 
     def _wish(self) -> Wish:
         fields = self.form.fields if self.form is not None else {}
@@ -136,9 +135,12 @@ class UploadHandler(Handler):
         duplicate = given.get("on_duplicate", "keep")
         if duplicate not in ("keep", "skip"):
             raise BadRequestError(f"“on_duplicate” is keep or skip, not “{duplicate}”")
+        folder = clean_folder(given.get("folder", ""))
+        if len(folder) > _MAX_FOLDER:
+            raise BadRequestError(f"“folder” has more than {_MAX_FOLDER} characters")
         return Wish(
             repository=given.get("repository") or "main",
-            folder=clean_folder(given.get("folder", "")),
+            folder=folder,
             name=self._name(given),
             on_conflict=OnConflict(conflict),
             skip_known=duplicate == "skip",
@@ -148,9 +150,9 @@ class UploadHandler(Handler):
         """The first name that is given: by the form, a header, the address, or nobody."""
         offers = (
             self.form.filename if self.form is not None else None,
-            disposition_name(self.request),
+            parse_filename(_as_sent(self.request.headers.get("Content-Disposition", ""))),
             given.get("name"),
-            unquote(self.request.headers.get("X-Filename", "")),
+            unquote(_as_sent(self.request.headers.get("X-Filename", ""))),
         )
         return next((name for offer in offers if (name := clean_name(offer or ""))), "")
 
@@ -183,8 +185,9 @@ class SoundsHandler(UploadHandler):
     head = get
 
 
-def disposition_name(request: HTTPServerRequest) -> str | None:
-    """The file name of a raw body's Content-Disposition (RFC 6266, RFC 8187)."""
-    message = Message()
-    message["Content-Disposition"] = request.headers.get("Content-Disposition", "")
-    return message.get_filename()
+def _as_sent(field: str) -> str:
+    """A header that is not plain ASCII as nearly every client means it: in UTF-8."""
+    try:
+        return field.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return field

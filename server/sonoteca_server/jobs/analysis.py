@@ -19,11 +19,13 @@ from sonoteca_server.catalog import Catalog, feed
 from sonoteca_server.catalog.schema import objects, sounds
 from sonoteca_server.library.sounds import with_peaks
 from sonoteca_server.storage.local import LocalBlobs, Part
+from sonoteca_shared.errors import NoSpaceError, SonotecaError
 from sonoteca_shared.models import Finding, Sound
 
 _TRIES = 2
 _SECONDS = 60.0
 _SECONDS_PER_BYTE = 1 / (4 << 20)
+_PAUSE_S = 30.0  # after what is not the sound's fault, such as a full disk
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class Analysis:
         self._blobs = blobs
         self._news = asyncio.Event()
         self._process: Process | None = None
+        self._given_up: set[int] = set()
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -54,25 +57,49 @@ class Analysis:
         try:
             while True:
                 self._news.clear()
-                while (pending := await self._catalog.read(_next)) is not None:
-                    await self._analyse(pending)
-                await self._news.wait()
+                try:
+                    await self._work_off()
+                    await self._news.wait()
+                except NoSpaceError as error:
+                    log.warning("waveforms wait: %s", error)
+                    await asyncio.sleep(_PAUSE_S)
+                except Exception:
+                    log.exception("waveforms wait")
+                    await asyncio.sleep(_PAUSE_S)
         finally:
             await self._end_process()
 
+    async def _work_off(self) -> None:
+        while (pending := await self._catalog.read(_next, self._given_up)) is not None:
+            try:
+                await self._analyse(pending)
+            except (NoSpaceError, OSError):  # not the fault of this sound
+                raise
+            except Exception:
+                # Not tried again before the next start: others must not wait for it.
+                log.exception("no waveform for blob %s", pending.blob)
+                self._given_up.add(pending.seq)
+
     async def _analyse(self, pending: _Pending) -> None:
-        part = self._blobs.begin()
+        part = await asyncio.to_thread(self._blobs.begin)
         try:
             source = self._blobs.path(pending.blob)
             error = await self._decode(source, part, _SECONDS + pending.size * _SECONDS_PER_BYTE)
             if error is None:
-                key = await asyncio.to_thread(self._blobs.keep, part)
-                await self._catalog.write(_note_ready, pending.seq, key)
+                await self._store(part, pending)
             else:
                 log.warning("no waveform for blob %s: %s", pending.blob, error)
                 await self._catalog.write(_note_failure, pending.seq)
         finally:
             await asyncio.to_thread(part.discard)
+
+    async def _store(self, part: Part, pending: _Pending) -> None:
+        key = await asyncio.to_thread(self._blobs.keep, part)
+        try:
+            await self._catalog.write(_note_ready, pending.seq, key)
+        except SonotecaError:  # as when a sound comes in: only then is it sure that no row names it
+            await asyncio.to_thread(self._blobs.discard, key)
+            raise
 
     async def _decode(self, source: Path, part: Part, seconds: float) -> str | None:
         """What went wrong, or None when the peaks are in the part."""
@@ -93,7 +120,10 @@ class Analysis:
         if not line:
             await self._end_process()
             return "the decoder crashed"
-        error: str | None = msgspec.json.decode(line)["error"]
+        answer = msgspec.json.decode(line)
+        if answer["full"]:
+            raise NoSpaceError
+        error: str | None = answer["error"]
         return error
 
     async def _running(self) -> Process:
@@ -111,10 +141,12 @@ class Analysis:
             await process.wait()
 
 
-def _next(connection: Connection) -> _Pending | None:
+def _next(connection: Connection, given_up: set[int]) -> _Pending | None:
     """The newest object that waits: what was just dropped is what people look at."""
     columns = (objects.c.seq, objects.c.blob, objects.c.size, objects.c.peaks_tries)
-    query = select(*columns).where(objects.c.peaks_state == "pending")
+    query = select(*columns).where(
+        objects.c.peaks_state == "pending", objects.c.seq.not_in(given_up)
+    )
     row = connection.execute(query.order_by(objects.c.peaks_tries, objects.c.seq.desc())).first()
     return _Pending(*row) if row is not None else None
 

@@ -1,14 +1,16 @@
 """The process in which strangers' audio is decoded: never the one that serves.
 
 Reads one JSON line a task from standard input, `{"source": path, "target": path}`, writes the
-peaks to the target and answers with one JSON line, `{"error": null or a sentence}`. It may crash;
-its parent starts another.
+peaks to the target and answers with one JSON line, `{"error": null or a sentence, "full": whether
+the disk is}`. It may crash; its parent starts another.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +27,7 @@ from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.wav import WavFacts, probe
 
 _PIXELS_AT_ONCE = 512
+_BYTES_AT_ONCE = 16 << 20
 _MEMORY = 2 << 30
 _FAILURES = (SonotecaError, soundfile.SoundFileError, OSError, ValueError, MemoryError)
 
@@ -35,15 +38,18 @@ def main() -> None:
     """Answer tasks until standard input ends."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     os.nice(10)
+    # Ctrl+C in a terminal reaches every process there; this one ends when its parent does.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for line in sys.stdin.buffer:
         task = msgspec.json.decode(line)
+        error, full = None, False
         try:
             write_peaks(Path(task["source"]), Path(task["target"]))
-            error = None
         except _FAILURES as failure:
             error = str(failure) or type(failure).__name__
+            full = getattr(failure, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
         try:
-            sys.stdout.buffer.write(msgspec.json.encode({"error": error}) + b"\n")
+            sys.stdout.buffer.write(msgspec.json.encode({"error": error, "full": full}) + b"\n")
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             os._exit(0)  # the server is gone; there is nobody to tell, and nothing to flush
@@ -82,9 +88,15 @@ def _blocks(file: BinaryIO, facts: WavFacts) -> Iterator[Samples]:
     return _coded(file, facts.frames)
 
 
+def _frames_at_once(frame_bytes: int) -> int:
+    """How many frames a block has: whole pixels, and little memory however many channels."""
+    pixels = min(_PIXELS_AT_ONCE, _BYTES_AT_ONCE // (frame_bytes * SAMPLES_PER_PIXEL))
+    return SAMPLES_PER_PIXEL * max(1, pixels)
+
+
 def _linear(file: BinaryIO, facts: WavFacts) -> Iterator[Samples]:
     """Linear samples, read by us: what libsndfile makes of odd widths is not what they are."""
-    frames = SAMPLES_PER_PIXEL * _PIXELS_AT_ONCE
+    frames = _frames_at_once(facts.block_align)
     at, end = facts.data_offset, facts.data_offset + facts.frames * facts.block_align
     width = facts.sample_bytes
     while at < end:
@@ -115,7 +127,7 @@ def _to_16_bits(raw: npt.NDArray[np.uint8], facts: WavFacts) -> Samples:
 def _coded(file: BinaryIO, frames: int) -> Iterator[Samples]:
     """Everything else, decoded by libsndfile, which also gives the padding of a last block."""
     with soundfile.SoundFile(file) as sound:
-        buffer = np.empty((SAMPLES_PER_PIXEL * _PIXELS_AT_ONCE, sound.channels), np.int16)
+        buffer = np.empty((_frames_at_once(2 * sound.channels), sound.channels), np.int16)
         while frames and len(block := sound.read(out=buffer)[:frames]):
             yield block
             frames -= len(block)

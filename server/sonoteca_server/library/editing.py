@@ -206,11 +206,8 @@ def _undo(connection: Connection, step: str) -> Step:
             raise ConflictError(f"“{row.name}” was edited again since; nothing of it was undone")
         return _bring_back(connection, row, before, again)
 
-    results = []
-    for before in rows:
-        sound_id = msgspec.json.decode(before.doc, type=Sound).id
-        results.append(_or_error(sound_id, lambda _id, before=before: undo(before)))
-    return Step(again, results)
+    by_id = {msgspec.json.decode(before.doc, type=Sound).id: before for before in rows}
+    return Step(again, [_or_error(sound_id, lambda one: undo(by_id[one])) for sound_id in by_id])
 
 
 def _revert(connection: Connection, sound_id: str, rev: int) -> Step:

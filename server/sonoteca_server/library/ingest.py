@@ -95,20 +95,22 @@ class Ingest:
         key = await asyncio.to_thread(self._blobs.keep, part)
         file = _File(part.sha256, part.size, key, facts)
         try:
-            used, admitted = await self._catalog.write(_enter, file, wish)
+            unused, admitted = await self._catalog.write(_enter, self._blobs, file, wish)
         except SonotecaError:
             # A refusal of ours wrote no row. After any other failure the blob stays: a blob
             # without a row is rubbish, a row without its blob is a lost recording.
             await asyncio.to_thread(self._blobs.discard, key)
             raise
-        if not used:
-            await asyncio.to_thread(self._blobs.discard, key)
+        if unused is not None:
+            await asyncio.to_thread(self._blobs.discard, unused)
         self._announce()
         return admitted
 
 
-def _enter(connection: Connection, file: _File, wish: Wish) -> tuple[bool, Admitted]:
-    """Catalogue a stored file; whether its blob is used, and what became of it.
+def _enter(
+    connection: Connection, blobs: LocalBlobs, file: _File, wish: Wish
+) -> tuple[str | None, Admitted]:
+    """Catalogue a stored file; the blob that no row names now, and what became of the file.
 
     Looks first and writes after. Another writer may come between the two where there are several:
     then its row is in the way of ours, nothing of this is kept, and the catalogue calls us again.
@@ -116,17 +118,29 @@ def _enter(connection: Connection, file: _File, wish: Wish) -> tuple[bool, Admit
     file = replace(file, at=feed.timestamp(feed.now(connection)))
     repository = _repository(connection, wish.repository, file.at)
     known = connection.execute(
-        select(objects.c.seq).where(
+        select(objects.c.seq, objects.c.blob).where(
             objects.c.repository == repository, objects.c.oid == file.sha256
         )
-    ).scalar()
+    ).first()
+    if known is None:
+        seq, unused = _new_object(connection, repository, file), None
+    else:
+        seq, unused = known.seq, _keep_whole(connection, blobs, known.blob, file)
     if known is not None and (wish.skip_known or not wish.name):
-        oldest = _oldest_with(connection, known)
+        oldest = _oldest_with(connection, seq)
         if oldest is not None:
-            return False, Admitted(oldest.doc, oldest.id, created=False)
-    seq = known if known is not None else _new_object(connection, repository, file)
+            return unused, Admitted(oldest.doc, oldest.id, created=False)
     wish = replace(wish, name=wish.name or f"{file.sha256[:12]}.wav")
-    return known is None, _name(connection, repository, seq, file, wish)
+    return unused, _name(connection, repository, seq, file, wish)
+
+
+def _keep_whole(connection: Connection, blobs: LocalBlobs, present: str, file: _File) -> str:
+    """Of two blobs with one content, the one to drop: the new one, unless the old is damaged."""
+    if blobs.is_whole(present, file.size):
+        return file.blob
+    mended = objects.update().where(objects.c.blob == present).values(blob=file.blob)
+    connection.execute(mended)
+    return present
 
 
 def _name(

@@ -15,18 +15,6 @@ class TooLargeError(SonotecaError):
         self.limit = limit
 
 
-class NoSpaceError(SonotecaError):
-    """The server's disk has no room for the body."""
-
-    code = "no-space"
-
-    def __init__(self, *, free: int, needed: int) -> None:
-        super().__init__(
-            f"the server's disk is full: {needed} bytes are needed and {free} are free; "
-            "nothing was stored, try again when there is room"
-        )
-
-
 class MisdirectedError(SonotecaError):
     """The request names a host that this server does not answer for."""
 
@@ -75,6 +63,16 @@ class PeaksPendingError(SonotecaError):
     def __init__(self) -> None:
         super().__init__("the waveform of this sound is still being computed")
         self.headers = {"Retry-After": "1"}
+
+
+class StoppingError(SonotecaError):
+    """The server is about to end and takes no more requests."""
+
+    code = "stopping"
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping; try again in a moment")
+        self.headers = {"Retry-After": "5"}
 
 
 class BodyBrokenError(BadRequestError):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from multipart import (
     MultipartError,
@@ -12,6 +14,7 @@ from multipart import (
     PushMultipartParser,
     parse_options_header,
 )
+from tornado.iostream import IOStream, StreamClosedError
 
 from sonoteca_server.storage.local import Part
 from sonoteca_server.wire.errors import BodyBrokenError, TooLargeError
@@ -19,18 +22,25 @@ from sonoteca_shared.errors import BadRequestError
 
 _BLOCK = 512 << 10
 _FIELD_LIMIT = 64 << 10
+_DROP_LIMIT = 64 << 20
+_DROP_S = 10.0
 _disk = ThreadPoolExecutor(16, "intake")
 
 
 class Intake:
-    """Takes a body piece by piece into a part; one block at work in a thread, order kept."""
+    """Takes a body piece by piece into a part; one block at work in a thread, order kept.
 
-    def __init__(self, part: Part, *, limit: int) -> None:
+    `check_room` is asked before each block, with its size, and raises when the disk is too full.
+    """
+
+    def __init__(self, part: Part, *, limit: int, check_room: Callable[[int], None]) -> None:
         self.part = part
         self._limit = limit
+        self._check_room = check_room
         self._taken = 0
         self._block = bytearray()
         self._writing: asyncio.Future[None] | None = None
+        self._dropped = False
 
     async def add(self, data: bytes | bytearray | memoryview) -> None:
         """Take more bytes; waits while the disk is slower than the line."""
@@ -48,46 +58,51 @@ class Intake:
         return self.part
 
     async def discard(self) -> None:
-        """Drop what came so far."""
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            await asyncio.wait({writing})
-            writing.exception()
+        """Drop what came so far, and what `add` is still about to write."""
+        self._dropped = True
+        if self._writing is not None:
+            # Never beside a write: the number of a closed file may be another upload's by now.
+            await asyncio.wait({self._writing})
+            self._writing.exception()
         await asyncio.get_running_loop().run_in_executor(_disk, self.part.discard)
 
     async def _hand_over(self) -> None:
         await self._settle()
         block, self._block = self._block, bytearray()
-        if block:
+        if block and not self._dropped:
             loop = asyncio.get_running_loop()
-            self._writing = loop.run_in_executor(_disk, self.part.append, block)
+            self._writing = loop.run_in_executor(_disk, self._write, block)
+
+    def _write(self, block: bytearray) -> None:
+        self._check_room(len(block))
+        self.part.append(block)
 
     async def _settle(self) -> None:
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            await writing
-
-
-@dataclass(slots=True)
-class _Segment:
-    """The segment of a form that is being read."""
-
-    head: MultipartSegment
-    is_file: bool
+        if self._writing is not None:
+            await self._writing
 
 
 class Form:
-    """A multipart/form-data body (RFC 7578): its one file goes to the intake, the rest is kept."""
+    """A multipart/form-data body (RFC 7578): its one file goes to the intake.
 
-    def __init__(self, content_type: str, intake: Intake) -> None:
+    Of its fields those that are wanted are kept, the others are read and forgotten.
+    """
+
+    def __init__(self, content_type: str, intake: Intake, wanted: Collection[str]) -> None:
         _, options = parse_options_header(content_type)
         if not options.get("boundary"):
             raise BodyBrokenError("the multipart body has no boundary in its Content-Type")
         self._parser = PushMultipartParser(options["boundary"], max_segment_count=1_000)
         self._intake = intake
-        self._segment: _Segment | None = None
+        self._wanted = wanted
+        self._segment: MultipartSegment | None = None
+        self._fields: dict[str, bytearray] = {}
         self.filename: str | None = None
-        self.fields: dict[str, str] = {}
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The wanted fields that the form has."""
+        return {name: data.decode(errors="replace") for name, data in self._fields.items()}
 
     async def add(self, data: bytes) -> None:
         """Take more bytes of the body."""
@@ -115,20 +130,36 @@ class Form:
             )
 
     def _begin(self, head: MultipartSegment) -> None:
+        self._segment = head
         # An empty file field of a browser's form has a filename of no characters.
-        is_file = head.filename is not None
-        if is_file and self.filename is not None:
-            raise BadRequestError("the form has two files: send one file a request")
-        if is_file:
+        if head.filename is not None:
+            if self.filename is not None:
+                raise BadRequestError("the form has two files: send one file a request")
             self.filename = head.filename
-        self._segment = _Segment(head, is_file)
+        elif head.name in self._wanted:
+            if head.name in self._fields:
+                raise BadRequestError(f"the field “{head.name}” is given twice; give it once")
+            self._fields[head.name] = bytearray()
 
     async def _add_to_segment(self, data: bytes | bytearray) -> None:
         assert self._segment is not None
-        if self._segment.is_file:
+        if self._segment.filename is not None:
             await self._intake.add(data)
-            return
-        text = self.fields.get(self._segment.head.name, "") + bytes(data).decode(errors="replace")
-        if len(text) > _FIELD_LIMIT:
-            raise BadRequestError(f"the field “{self._segment.head.name[:100]}” is too long")
-        self.fields[self._segment.head.name] = text
+        elif (field := self._fields.get(self._segment.name)) is not None:
+            field += data
+            if len(field) > _FIELD_LIMIT:
+                raise BadRequestError(f"the field “{self._segment.name}” is too long")
+
+
+async def drop_rest(stream: IOStream) -> None:
+    """Read and forget what a client still sends that was answered before its body's end.
+
+    To close with bytes unread resets the connection, and the answer is lost on the way. So our
+    side alone is closed, and what comes is dropped for a while, up to a limit.
+    """
+    with contextlib.suppress(StreamClosedError, OSError, TimeoutError):
+        stream.socket.shutdown(socket.SHUT_WR)
+        async with asyncio.timeout(_DROP_S):
+            dropped = 0
+            while dropped < _DROP_LIMIT:
+                dropped += len(await stream.read_bytes(_BLOCK, partial=True))

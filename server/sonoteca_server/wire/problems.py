@@ -11,14 +11,15 @@ from sonoteca_server.wire.errors import (
     MediaTypeError,
     MethodNotAllowedError,
     MisdirectedError,
-    NoSpaceError,
     PeaksPendingError,
     PreconditionRequiredError,
+    StoppingError,
     TooLargeError,
 )
 from sonoteca_shared.errors import (
     BadRequestError,
     ConflictError,
+    NoSpaceError,
     NotAWavError,
     NotFoundError,
     SonotecaError,
@@ -36,6 +37,7 @@ STATUSES: tuple[tuple[type[SonotecaError], HTTPStatus], ...] = (
     (RevisionMismatchError, HTTPStatus.PRECONDITION_FAILED),
     (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (NoSpaceError, HTTPStatus.INSUFFICIENT_STORAGE),
+    (StoppingError, HTTPStatus.SERVICE_UNAVAILABLE),
     (MisdirectedError, HTTPStatus.MISDIRECTED_REQUEST),
     (ForeignOriginError, HTTPStatus.FORBIDDEN),
     (MethodNotAllowedError, HTTPStatus.METHOD_NOT_ALLOWED),
@@ -48,6 +50,8 @@ _TITLES = {
     "not-found": "Not found",
     "bad-request": "The request is not right",
     "name-taken": "The name is taken",
+    "no-space": "The server's disk is full",
+    "too-large": "The file is too large",
     "internal": "Something went wrong on the server",
 }
 

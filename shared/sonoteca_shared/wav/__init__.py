@@ -28,7 +28,7 @@ NotAWavError with the reason and the byte; what is odd but usable is a finding w
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sonoteca_shared.errors import NotAWavError
@@ -82,7 +82,7 @@ class Description:
 def probe(read: ReadAt, size: int) -> WavFacts:
     """The facts of a file of `size` bytes, from its headers; NotAWavError when it is no use."""
     walk = riff.walk(read, size)
-    return _facts_of(walk, walk, read)
+    return _facts_of(walk, list(walk), read)
 
 
 def describe(read: ReadAt, size: int) -> Description:
@@ -96,7 +96,7 @@ def describe(read: ReadAt, size: int) -> Description:
     return Description(facts, told.metadata, told.chunks, (*facts.findings, *told.findings))
 
 
-def _facts_of(walk: Walk, walked: Iterable[Chunk], read: ReadAt) -> WavFacts:
+def _facts_of(walk: Walk, walked: Sequence[Chunk], read: ReadAt) -> WavFacts:
     chunks = _collect(walk, walked)
     form = _format_of(chunks.get(b"fmt "), walk, read)
     data = chunks.get(b"data")
@@ -125,7 +125,7 @@ def _facts_of(walk: Walk, walked: Iterable[Chunk], read: ReadAt) -> WavFacts:
     )
 
 
-def _collect(walk: Walk, walked: Iterable[Chunk]) -> dict[bytes, Chunk]:
+def _collect(walk: Walk, walked: Sequence[Chunk]) -> dict[bytes, Chunk]:
     """The first chunk of each kind that a sound cannot do without, and `fact`."""
     chunks: dict[bytes, Chunk] = {}
     repeated = False

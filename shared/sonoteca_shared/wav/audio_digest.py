@@ -79,7 +79,7 @@ class AudioHasher:
                 return
             before = self._at
             try:
-                self._at, self._count = self._scan.send(bytes(self._window))
+                self._at, self._count = self._scan.send(bytes(self._window[: self._count]))
             except StopIteration as stop:
                 self._begin(stop.value)
             # What it asks for next begins behind what it has, or within it.
