@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 LOCKS = {
     "server": ["--extra", "server"],
-    "dev": ["--extra", "server", "--extra", "desktop", "--group", "dev"],
+    "dev": ["--extra", "server", "--extra", "postgres", "--extra", "desktop", "--group", "dev"],
 }
 COMPILE = [
     *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal"),

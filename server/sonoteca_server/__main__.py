@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sonoteca_server import app, database
-from sonoteca_server.catalog.engines import without_password
+from sonoteca_server.catalog.engines import home_of, without_password
+from sonoteca_server.library.verify import Tally, verify
 from sonoteca_server.settings import Settings, default_file, load
+from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_shared import __version__
 from sonoteca_shared.errors import SonotecaError
 
@@ -22,12 +24,15 @@ def main(argv: list[str] | None = None) -> int:
     given = vars(_parser().parse_args(argv))
     command, file = given.pop("command"), given.pop("config")
     action, yes = given.pop("action", None), given.pop("yes", False)
+    full = given.pop("full", False)
     try:
         settings, sources = load(given, file=file)
         if command == "serve":
             return _serve(settings)
         if command == "db":
             return database.run(action, settings, yes=yes)
+        if command == "verify":
+            return _verify(settings, full=full)
         return _show(settings, sources)
     except SonotecaError as error:
         print(f"sonoteca-server: {error}", file=sys.stderr)
@@ -38,6 +43,19 @@ def _serve(settings: Settings) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     asyncio.run(app.serve(settings))
     return 0
+
+
+def _verify(settings: Settings, *, full: bool) -> int:
+    """Works while the server runs, and while it does not; a line for each thing that is wrong."""
+    home = home_of(settings.database, settings.data)
+    if not home.exists():
+        raise app.CannotStartError(f"there is no catalogue in {home}; nothing was verified")
+    tally = Tally()
+    with home.look() as connection:
+        for line in verify(connection, LocalBlobs(settings.data), tally, full=full):
+            print(line, flush=True)
+    print(f"{'every byte' if full else 'presence and size'} verified: {tally}")
+    return 1 if tally.damaged else 0
 
 
 def _show(settings: Settings, sources: dict[str, str]) -> int:
@@ -69,12 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     database_.add_argument("action", choices=database.ACTIONS)
     database_.add_argument("--yes", action="store_true", help="do not ask before deleting")
+    verify_ = commands.add_parser(
+        "verify",
+        help="check that every recording is there, and with --full that no byte has changed",
+        epilog="example: sonoteca-server verify --full --data ~/sounds",
+    )
+    verify_.add_argument("--full", action="store_true", help="read every byte of every recording")
     settings = commands.add_parser(
         "settings",
         help="show every setting and where its value comes from",
         epilog="example: SONOTECA_PORT=9000 sonoteca-server settings",
     )
-    for command in (serve, database_, settings):
+    for command in (serve, database_, verify_, settings):
         _add_settings(command)
     return parser
 

@@ -23,8 +23,10 @@ from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
 from sonoteca_server.jobs.analysis import Analysis
+from sonoteca_server.jobs.upkeep import Upkeep
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
+from sonoteca_server.library.objects import Objects
 from sonoteca_server.library.sounds import Sounds
 from sonoteca_server.settings import Settings
 from sonoteca_server.storage.local import LocalBlobs, make_folder
@@ -110,7 +112,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             max_header_size=_MAX_HEAD,
         )
         server.add_sockets(sockets)
-        working = asyncio.create_task(analysis.run())
+        upkeep = Upkeep(library.catalog, library.blobs)
+        working = [asyncio.create_task(job.run()) for job in (analysis, upkeep)]
         try:
             host, port = sockets[0].getsockname()[:2]
             yield f"http://{_in_url(host)}:{port}"
@@ -126,6 +129,7 @@ def _services(
     return Services(
         sounds=Sounds(library.catalog, library.blobs),
         ingest=Ingest(library.catalog, library.blobs, analysis.wake),
+        objects=Objects(library.catalog, library.blobs),
         editing=Editing(library.catalog, analysis.wake),
         blobs=library.blobs,
         running=requests,
@@ -136,16 +140,18 @@ def _services(
     )
 
 
-async def _stop(server: HTTPServer, requests: Running, working: asyncio.Task[None]) -> None:
+async def _stop(server: HTTPServer, requests: Running, working: list[asyncio.Task[None]]) -> None:
     """No new requests; running ones have a moment to finish, downloads can be resumed."""
     server.stop()
     await requests.stop(patience_s=_FINISH_S)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_CLOSE_S):
             await server.close_all_connections()
-    working.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await working
+    for task in working:
+        task.cancel()
+    for task in working:
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def make_application(services: Services) -> Application:

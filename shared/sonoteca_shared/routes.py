@@ -13,6 +13,7 @@ HEALTH = "/healthz"
 PAGE = "/"
 STYLE = "/page.css"
 SOUND_PAGE = "/sound/{id}"
+DATA_PUT = "/data/{repository}"
 DATA = "/data/{repository}/{oid}"
 
 API = "/api/v1"

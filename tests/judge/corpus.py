@@ -11,7 +11,8 @@ import struct
 from collections.abc import Iterator
 from functools import cache
 
-from tests.kit import tags, wavs
+from tests.judge import tags
+from tests.kit import wavs
 from tests.kit.wavs import Plan, chunk, extension, fmt_chunk, riff
 
 FRAMES = 1000
@@ -34,12 +35,18 @@ def _data(size: int, *, told: int | None = None, pad: bool = True, order: str = 
     return chunk(b"data", payload, size=told, pad=pad, order=order)
 
 
+def _extension(tag: int, bits: int, order: str) -> bytes:
+    """What EXTENSIBLE adds, with the numbers of the GUID in the order of all others."""
+    head = extension(tag, valid_bits=bits, order=order)[:8]
+    return head + struct.pack(f"{order}IHH", tag, 0, 0x10) + wavs.GUID_TAIL[4:]
+
+
 def linear() -> Iterator[tuple[str, bytes]]:
     """Every sample format in every container, plain and EXTENSIBLE, with 1 to 18 channels."""
     for container, (name, tag, bits) in itertools.product(_CONTAINERS, _LINEAR):
         for channels, wide in ((1, False), (2, False), (2, True), (6, True), (18, False)):
             order = ">" if container == "RIFX" else "<"
-            more = extension(tag, valid_bits=bits, order=order) if wide else b""
+            more = _extension(tag, bits, order) if wide else b""
             fmt = fmt_chunk(
                 tag=wavs.EXTENSIBLE if wide else tag,
                 channels=channels,
@@ -76,6 +83,9 @@ def unusual() -> Iterator[tuple[str, bytes]]:
     yield "odd-byte-rate", riff(fmt_chunk(byte_rate=7), _data(4 * FRAMES))
     yield "odd-fmt-18", riff(fmt_chunk(extension=b"\0\0"), _data(4 * FRAMES))
     yield "odd-fmt-40-plain", riff(fmt_chunk(extension=bytes(24)), _data(4 * FRAMES))
+    unturned = fmt_chunk(tag=wavs.EXTENSIBLE, extension=extension(order=">"), order=">")
+    data = _data(4 * FRAMES, order=">")
+    yield "odd-rifx-guid", riff(unturned, data, container="RIFX")
     short = chunk(b"fmt ", fmt_chunk()[8:22])
     yield "odd-fmt-14", riff(short, _data(4 * FRAMES))
     yield "odd-fmt-twice", riff(fmt_chunk(), fmt_chunk(channels=1), _data(4 * FRAMES))
@@ -87,10 +97,10 @@ def compressed() -> Iterator[tuple[str, bytes]]:
     coded = (
         ("ima", fmt_chunk(tag=0x11, bits=4, block_align=512, extension=b"\2\0\xf9\1"), 5120),
         ("ms", _ms_fmt(), 5120),
-        ("gsm", fmt_chunk(tag=0x31, channels=1, samplerate=8000, bits=0, block_align=65), 650),
+        ("gsm", _gsm_fmt(), 650),
         ("mp3", fmt_chunk(tag=0x55, bits=0, block_align=1, byte_rate=16_000), 8000),
         ("wma", fmt_chunk(tag=0x161, bits=16, block_align=1024, byte_rate=16_000), 8192),
-        ("g726", fmt_chunk(tag=0x45, channels=1, samplerate=8000, bits=4, block_align=1), 8000),
+        ("g726", _g726_fmt(), 4000),
     )
     for name, fmt, size in coded:
         yield f"coded-{name}", riff(fmt, _data(size))
@@ -103,6 +113,26 @@ def _ms_fmt() -> bytes:
     pairs = (256, 0, 512, -256, 0, 0, 192, 64, 240, 0, 460, -208, 392, -232)
     more = struct.pack("<HHH14h", 32, 500, 7, *pairs)
     return fmt_chunk(tag=0x02, bits=4, block_align=512, extension=more)
+
+
+def _gsm_fmt() -> bytes:
+    more = struct.pack("<HH", 2, 320)
+    return fmt_chunk(
+        tag=0x31,
+        channels=1,
+        samplerate=8000,
+        bits=0,
+        block_align=65,
+        byte_rate=1625,
+        extension=more,
+    )
+
+
+def _g726_fmt() -> bytes:
+    more = b"\0\0"
+    return fmt_chunk(
+        tag=0x45, channels=1, samplerate=8000, bits=4, block_align=1, byte_rate=4000, extension=more
+    )
 
 
 def frames_of_a_file() -> Iterator[tuple[str, bytes]]:

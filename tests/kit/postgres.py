@@ -21,38 +21,59 @@ from tests.kit import engines
 _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
-    "listen_addresses": "",
     "max_connections": "200",
     "shared_buffers": "64MB",
 }
 
 
 class Cluster:
-    """A running PostgreSQL; `create` gives an empty database in it."""
+    """A running PostgreSQL; `create` gives an empty database in it, for one test."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._made = 0
+        self._free: list[str] = []
+        self._used: list[str] = []
 
     def create(self) -> str:
-        """The URL of a new, empty database."""
-        self._made += 1
-        name = f"test_{self._made}"
-        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return self._url(name)
+        """The URL of an empty database."""
+        name = self._free.pop() if self._free else self._make()
+        self._used.append(name)
+        return self.url(name)
 
     def url(self, name: str) -> str:
-        """The URL of a database that may not be there."""
-        return self._url(name)
-
-    def _url(self, name: str) -> str:
+        """The URL of a database that may be there or not."""
         return f"postgresql://postgres@/{name}?host={self._folder}"
+
+    def clear(self) -> None:
+        """Empty what the test used: to make a database for each would be half a gigabyte."""
+        for name in self._used:
+            with psycopg.connect(self.url(name), autocommit=True) as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+                connection.execute("DROP SCHEMA public CASCADE")
+                connection.execute("CREATE SCHEMA public")
+        self._free += self._used
+        self._used = []
+
+    def _make(self) -> str:
+        name = f"test_{len(self._used)}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return name
+
+
+@pytest.fixture
+def postgres(cluster: Cluster) -> Iterator[Cluster]:
+    """A PostgreSQL whose databases are this test's own."""
+    yield cluster
+    cluster.clear()
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Cluster]:
-    """A PostgreSQL for this run of the tests; a test that asks is skipped where there is none."""
+def cluster() -> Iterator[Cluster]:
+    """The PostgreSQL of this run of the tests; a test that asks is skipped where there is none."""
     programs = _programs()
     # Not the tests' own folder: its path is too long for a socket, and closed to other users.
     folder = Path(tempfile.mkdtemp(prefix="sonoteca-pg-"))
@@ -65,7 +86,7 @@ def postgres() -> Iterator[Cluster]:
              "--locale=C.UTF-8", "-D", data)  # fmt: skip
         options = [f"-c {name}={value}" for name, value in _SETTINGS.items()]
         control = programs / "pg_ctl"
-        flags = " ".join([*options, f"-k {folder}"])
+        flags = " ".join([*options, "-c listen_addresses=''", f"-k {folder}"])
         _run(control, "-w", "-D", data, "-l", log, "-o", flags, "start")
         try:
             yield Cluster(folder)

@@ -1,4 +1,4 @@
-"""A running server for the tests of this folder."""
+"""A running server for the tests of this folder, on either engine."""
 
 from __future__ import annotations
 
@@ -8,10 +8,31 @@ from pathlib import Path
 import pytest
 
 from tests.kit.http import serve
+from tests.kit.postgres import cluster, postgres
+
+__all__ = ["cluster", "postgres"]
+
+BOTH = ("sqlite", "postgresql")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module that says `DATABASES = BOTH` is run on each; the others on SQLite."""
+    databases = getattr(metafunc.module, "DATABASES", None)
+    if databases and "database" in metafunc.fixturenames:
+        metafunc.parametrize("database", databases, indirect=True)
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
+def database(request: pytest.FixtureRequest) -> str:
+    """The setting `database` for an empty catalogue."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return "sqlite"
+    url: str = request.getfixturevalue("postgres").create()
+    return url
+
+
+@pytest.fixture
+def server(tmp_path: Path, database: str) -> Iterator[str]:
     """The address of an empty, running server."""
-    with serve(tmp_path / "library") as address:
+    with serve(tmp_path / "library", database=database) as address:
         yield address

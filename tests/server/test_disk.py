@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from sonoteca_server import catalog
+from sonoteca_server.catalog import sqlite
 from sonoteca_server.jobs import analysis, decoder
 from sonoteca_server.storage import local
 from sonoteca_server.storage.local import LocalBlobs, make_folder
@@ -86,7 +86,8 @@ def test_an_upload_of_unknown_length_leaves_free_what_it_has_to(
 def test_a_catalogue_that_cannot_grow_keeps_no_bytes_without_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog, "_PRAGMAS", (*catalog._PRAGMAS, "PRAGMA max_page_count=40"))
+    pages = "PRAGMA max_page_count=90"
+    monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, pages))
     with serve(tmp_path) as server:
         answers = [post(server, wav(seed), f"{'x' * 200} {seed}.wav") for seed in range(60)]
         statuses = {answer.status_code for answer in answers}

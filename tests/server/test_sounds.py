@@ -35,6 +35,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+DATABASES = ("sqlite", "postgresql")
+
+
 def cursor(*parts: Any) -> str:
     """A cursor as somebody would forge it."""
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")

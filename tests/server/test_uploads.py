@@ -22,6 +22,8 @@ from tests.kit.http import serve
 from tests.kit.wait import until
 from tests.kit.wavs import BROKEN, Plan, build_wav
 
+DATABASES = ("sqlite", "postgresql")
+
 
 def wav(seed: int = 1, **plan: Any) -> bytes:
     return build_wav(Plan(**({"frames": 4800, "channels": 1} | plan), seed=seed))

@@ -97,6 +97,14 @@ class Home(Protocol):
         """The catalogue, its tables brought to the present shape; an empty one where none is."""
         ...
 
+    def look(self) -> AbstractContextManager[Connection]:
+        """The catalogue as it is, to read while a server may write it.
+
+        CatalogOlderError when its tables are not of the present shape. Whoever looks for long
+        ends the transaction now and then: one that stays open is in everybody's way.
+        """
+        ...
+
     def alone(self) -> AbstractContextManager[None]:
         """Keep servers out within the block; CatalogInUseError when one is in."""
         ...

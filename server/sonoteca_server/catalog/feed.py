@@ -12,7 +12,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, func, select, text, tuple_
@@ -29,6 +29,9 @@ _COUNTER = """SELECT system_identifier || '/' || (SELECT oid FROM pg_database
     FROM pg_control_system(), pg_control_checkpoint()"""
 _MAY_COUNT = """SELECT has_function_privilege('pg_control_system()', 'execute')
     AND has_function_privilege('pg_control_checkpoint()', 'execute')"""
+
+# What both engines can compare a number with.
+_Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class CursorExpiredError(SonotecaError):
@@ -48,9 +51,9 @@ class FeedCursor(msgspec.Struct, frozen=True, array_like=True):
     """
 
     library: str
-    seq: int
-    upto: int | None = None
-    xid: int = 0
+    seq: _Number
+    upto: _Number | None = None
+    xid: _Number = 0
 
     def text(self) -> str:
         """The opaque form that travels."""
@@ -70,18 +73,16 @@ def parse_cursor(text: str) -> FeedCursor:
     """A feed cursor from its opaque form."""
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        cursor = msgspec.json.decode(data, type=FeedCursor)
+        return msgspec.json.decode(data, type=FeedCursor)
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise BadRequestError("since is not a cursor that this server gave") from error
-    if not all(0 <= n < 1 << 63 for n in (cursor.seq, cursor.xid, cursor.upto or 0)):
-        raise BadRequestError("since is not a cursor that this server gave")
-    return cursor
 
 
 def begin(connection: Connection) -> None:
     """Make sure that the feed has a name, and another one than any feed with other numbers."""
     counter = _counter(connection)
-    known = {row.name: row.value for row in connection.execute(select(facts))}
+    ours = select(facts).where(facts.c.name.in_(("library", "counter")))
+    known = {row.name: row.value for row in connection.execute(ours)}
     if "library" not in known:
         _set(connection, "library", _name())
         _set(connection, "counter", counter)

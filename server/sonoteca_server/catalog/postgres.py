@@ -21,7 +21,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sonoteca_server.catalog import Catalog, CatalogInUseError, CatalogUnreachableError
 from sonoteca_server.catalog.dump import statements
 from sonoteca_server.catalog.schema import metadata
-from sonoteca_server.catalog.upgrading import is_empty, upgrade
+from sonoteca_server.catalog.upgrading import is_empty, refuse_older, upgrade
+from sonoteca_shared.errors import NoSpaceError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,6 +34,7 @@ _MOST_S = 0.1
 # Serialization failure, deadlock; and what a writer meets whose snapshot is from before another
 # one's commit: its row is there already, or the row that it names is gone.
 _IN_THE_WAY = frozenset({"40001", "40P01", "23505", "23503"})
+_DISK_FULL = "53100"
 # Whoever uses the catalogue holds this lock shared; who takes it away needs it alone. The number
 # is the word in ASCII, so that it is nobody else's.
 _LOCK = int.from_bytes(b"sonoteca", "big")
@@ -48,15 +50,14 @@ class PostgresCatalog:
     """A catalogue in a database that other servers may use at the same time."""
 
     def __init__(self, url: URL) -> None:
-        self._engine = open_engine(url)
-        try:
-            # Held for as long as this connection lives: nobody drops the tables meanwhile.
-            self._presence = _connect(self._engine)
+        with contextlib.ExitStack() as undo:
+            self._engine = open_engine(url)
+            undo.callback(self._engine.dispose)
+            # Its lock is held for as long as it lives: nobody drops the tables meanwhile.
+            self._presence = undo.enter_context(_connect(self._engine))
             _claim(self._presence, shared=True)
             upgrade_database(self._engine)
-        except BaseException:
-            self._engine.dispose()
-            raise
+            self._close = undo.pop_all().close
         self._threads = ThreadPoolExecutor(_THREADS, "catalog")
 
     async def read(
@@ -83,8 +84,7 @@ class PostgresCatalog:
     def close(self) -> None:
         """Finish the writes that wait, then let the database go."""
         self._threads.shutdown()
-        self._presence.close()
-        self._engine.dispose()
+        self._close()
 
     async def _in_thread(self, function: Callable[[Connection], T]) -> T:
         loop = asyncio.get_running_loop()
@@ -102,6 +102,8 @@ def run(engine: Engine, function: Callable[[Connection], T]) -> T:
                 transaction.commit()
                 return result
         except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) == _DISK_FULL:
+                raise NoSpaceError from error
             if tries == _TRIES or not _may_run_again(error, committing=committing):
                 raise
         # Whoever lost a race together does not start the next one together.
@@ -161,6 +163,14 @@ class PostgresHome:
         return PostgresCatalog(self._url)
 
     @contextlib.contextmanager
+    def look(self) -> Iterator[Connection]:
+        """The catalogue as it is, to read while a server may write it."""
+        with self._engine() as engine, _connect(engine) as connection:
+            refuse_older(connection)
+            connection.rollback()
+            yield connection
+
+    @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Keep servers out within the block; CatalogInUseError when one is in."""
         with self._engine() as engine, _connect(engine) as connection:
@@ -176,6 +186,8 @@ class PostgresHome:
     def dump(self) -> Iterator[str]:
         """The catalogue as statements of SQL that make it again, at one moment."""
         with self._engine() as engine, _connect(engine) as connection:
+            # Whoever reads it may take their time; it holds up nobody's feed, as it writes nothing.
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             yield from statements(connection)
 
     @contextlib.contextmanager

@@ -154,6 +154,7 @@ def _where(query: Select[Any], wanted: SoundFilter) -> Select[Any]:
 
 
 def _conditions(wanted: SoundFilter) -> Iterator[ColumnElement[bool]]:
+    yield sounds.c.trashed.is_(None)
     yield from _places(wanted)
     for column, least, most in (
         (sounds.c.duration, wanted.minduration, wanted.maxduration),

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DatabaseError
 
 from sonoteca_server.catalog import Catalog, CatalogDamagedError
 from sonoteca_server.catalog.dump import statements
-from sonoteca_server.catalog.upgrading import upgrade
+from sonoteca_server.catalog.upgrading import refuse_older, upgrade
 from sonoteca_shared.errors import NoSpaceError
 
 P = ParamSpec("P")
@@ -157,6 +157,20 @@ class SqliteHome:
     def open(self) -> Catalog:
         """The catalogue, its tables brought to the present shape; an empty one where none is."""
         return SqliteCatalog(self._path)
+
+    @contextlib.contextmanager
+    def look(self) -> Iterator[Connection]:
+        """The catalogue as it is, to read while a server may write it."""
+        engine = open_engine(self._path)
+        try:
+            with engine.connect() as connection:
+                refuse_older(connection)
+                connection.rollback()
+                yield connection
+        except DatabaseError as error:
+            raise _damaged(self._path, error) from error
+        finally:
+            engine.dispose()
 
     def alone(self) -> AbstractContextManager[None]:
         """Nothing to do: the lock of the folder keeps others out."""

@@ -7,7 +7,7 @@ import re
 from tornado.routing import URLSpec
 
 from sonoteca_server.handlers.changes import ChangesHandler
-from sonoteca_server.handlers.downloads import DownloadHandler, ObjectHandler, SoundFileHandler
+from sonoteca_server.handlers.downloads import DownloadHandler, SoundFileHandler
 from sonoteca_server.handlers.edits import (
     BatchHandler,
     EditableSoundHandler,
@@ -16,6 +16,7 @@ from sonoteca_server.handlers.edits import (
     UndoHandler,
 )
 from sonoteca_server.handlers.handler import Handler, Services, UnknownPath
+from sonoteca_server.handlers.objects import ObjectHandler, PutHandler
 from sonoteca_server.handlers.pages import (
     HealthHandler,
     PageHandler,
@@ -36,6 +37,7 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.LIST, ListHandler),
     (routes.INFO, InfoHandler),
     (routes.DOWNLOAD, DownloadHandler),
+    (routes.DATA_PUT, PutHandler),
     (routes.DATA, ObjectHandler),
     (routes.SOUNDS, SoundsHandler),
     (routes.SOUND, EditableSoundHandler),

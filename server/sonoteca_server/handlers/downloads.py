@@ -1,4 +1,4 @@
-"""A sound, or an object, whole or in part."""
+"""Stored bytes, whole or in part: of a sound, or of what `send` is given."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.handlers.sounds import checked_id
 from sonoteca_server.library.sounds import Content
-from sonoteca_server.wire.bodies import open_file
+from sonoteca_server.wire.bodies import open_blob
 from sonoteca_server.wire.conditions import Representation, plan
-from sonoteca_shared.digests import etag, is_digest, repr_digest
+from sonoteca_shared.digests import etag, repr_digest
 from sonoteca_shared.disposition import attachment
-from sonoteca_shared.errors import BadRequestError, NotFoundError
-from sonoteca_shared.names import clean_name
+from sonoteca_shared.errors import BadRequestError
 
 _MAX_PARTS = 10_000
-_FOR_EVER = "private, max-age=31536000, immutable"
 
 
 class ContentHandler(Handler):
@@ -34,25 +32,25 @@ class ContentHandler(Handler):
         self.set_status(planned.status)
         for name, value in planned.headers.items():
             self.set_header(name, value)
-        if planned.body is None:
+        if planned.is_refusal:
             if planned.status is HTTPStatus.NOT_MODIFIED:
                 self.clear_header("Content-Type")
                 self.finish()
             else:
                 self.refuse(planned.status, *_REFUSALS[planned.status])
             return
-        self.set_header("Content-Type", "audio/wav")
-        self.set_header("Content-Length", str(planned.body.end - planned.body.start))
+        kind = "audio/wav" if content.is_wav else "application/octet-stream"
+        self.set_header("Content-Type", kind)
+        length = planned.body.end - planned.body.start if planned.body else 0
+        self.set_header("Content-Length", str(length))
         self.set_header("Repr-Digest", repr_digest(content.sha256))
         self.set_header("Content-Disposition", attachment(content.name))
-        if self.request.method == "HEAD":
-            self.finish()
-            return
-        source = await open_file(content.path, content.size)
+        source = await open_blob(self.services.blobs, content.blob, content.size)
         # Whoever is cut from here on can go on where it was: stopping need not wait.
         self.services.running.end(self)
         try:
-            await source.send(self, planned.body)
+            if planned.body and self.request.method != "HEAD":
+                await source.send(self, planned.body)
         finally:
             source.close()
         self.finish()
@@ -87,21 +85,6 @@ class SoundFileHandler(ContentHandler):
     async def get(self, sound_id: str) -> None:
         args.read_arguments(self.request, ())
         await self.send(await self.services.sounds.content(checked_id(sound_id)))
-
-    head = get
-
-
-class ObjectHandler(ContentHandler):
-    """The bytes of an object, for ever the same under their path."""
-
-    async def get(self, repository: str, oid: str) -> None:
-        given = args.read_arguments(self.request, ("filename",))
-        if not is_digest(oid):
-            raise NotFoundError("there is no such object")
-        name = clean_name(given.get("filename", ""))
-        content = await self.services.sounds.object(repository, oid, name)
-        self.set_header("Cache-Control", _FOR_EVER)
-        await self.send(content)
 
     head = get
 

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from sonoteca_server.handlers.handler import Handler
+from sonoteca_server.handlers.handler import Handler, Services
 from sonoteca_server.handlers.sounds import SoundHandler, checked_id
 from sonoteca_server.library.editing import Edited, RevisionMismatchError, Step
-from sonoteca_server.wire.errors import MediaTypeError, PreconditionRequiredError
+from sonoteca_server.wire.errors import MediaTypeError, PreconditionRequiredError, TooLargeError
 from sonoteca_server.wire.problems import status_of
 from sonoteca_shared.errors import BadRequestError
 
@@ -21,6 +21,7 @@ MERGE_PATCH = "application/merge-patch+json"
 _JSON = "application/json"
 _TAG = re.compile(r'"([0-9]{1,18})"')
 _MOST = 1_000
+_MOST_BYTES = 1 << 20
 
 
 class Batch(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,7 +44,21 @@ class Revert(msgspec.Struct, forbid_unknown_fields=True):
     rev: int
 
 
-class EditableSoundHandler(SoundHandler):
+class JsonHandler(Handler):
+    """What takes a body of JSON, which is small."""
+
+    def initialize(self, services: Services) -> None:
+        super().initialize(services)
+        self.body = bytearray()
+
+    async def data_received(self, chunk: bytes) -> None:
+        self.body += chunk
+        if len(self.body) > _MOST_BYTES:
+            self.body.clear()
+            await self.refuse_early(TooLargeError(_MOST_BYTES))
+
+
+class EditableSoundHandler(JsonHandler, SoundHandler):
     """One sound, which can be edited and removed."""
 
     async def patch(self, sound_id: str) -> None:
@@ -73,7 +88,7 @@ class EditableSoundHandler(SoundHandler):
         self.answer(error.present, HTTPStatus.PRECONDITION_FAILED)
 
 
-class BatchHandler(Handler):
+class BatchHandler(JsonHandler):
     """`sounds:batch`: a result for each sound, and one step that undoes them together."""
 
     async def post(self) -> None:
@@ -89,7 +104,7 @@ class BatchHandler(Handler):
         answer_step(self, step)
 
 
-class UndoHandler(Handler):
+class UndoHandler(JsonHandler):
     """`undo`: takes back what was done under one id, batch or single."""
 
     async def post(self) -> None:
@@ -106,7 +121,7 @@ class HistoryHandler(Handler):
     head = get
 
 
-class RevertHandler(Handler):
+class RevertHandler(JsonHandler):
     """Back to an earlier revision, as a new one."""
 
     async def post(self, sound_id: str) -> None:
@@ -114,13 +129,13 @@ class RevertHandler(Handler):
         _answer_one(self, await self.services.editing.revert(checked_id(sound_id), wanted.rev))
 
 
-def read_json(handler: Handler, kind: type[T], media: str) -> T:
+def read_json(handler: JsonHandler, kind: type[T], media: str) -> T:
     """The body as JSON of this kind; MediaTypeError or BadRequestError when it is not."""
     given = handler.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if given not in (media, _JSON):
         raise MediaTypeError(f"send {media}, not “{given[:100]}”")
     try:
-        return msgspec.json.decode(handler.request.body, type=kind)
+        return msgspec.json.decode(bytes(handler.body), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequestError(f"the body is not what is taken here: {error}") from error
 

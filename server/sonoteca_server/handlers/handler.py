@@ -19,7 +19,9 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
+from sonoteca_server.library.objects import Objects
 from sonoteca_server.library.sounds import Sounds
+from sonoteca_server.storage import BlobDamagedError
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_server.wire.errors import (
     ForeignOriginError,
@@ -77,6 +79,7 @@ class Services:
 
     sounds: Sounds
     ingest: Ingest
+    objects: Objects
     editing: Editing
     blobs: LocalBlobs
     running: Running
@@ -238,7 +241,9 @@ class Handler(RequestHandler):
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         # A refusal is an answer, and a client that left is its own business: no traceback.
-        if not isinstance(value, SonotecaError | StreamClosedError | HTTPError):
+        if isinstance(value, BlobDamagedError):
+            log.error("request %s failed: %s", self.request_id, value)
+        elif not isinstance(value, SonotecaError | StreamClosedError | HTTPError):
             log.error("request %s failed", self.request_id, exc_info=(typ, value, tb))
 
 

@@ -2,129 +2,49 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import Callable
-from functools import partial
 from http import HTTPStatus
 from urllib.parse import unquote
 
 import msgspec
-from tornado.ioloop import IOLoop
 
 from sonoteca_server.handlers import arguments as args
-from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.handlers.pages import show_refusal
+from sonoteca_server.handlers.receiving import ReceivingHandler
 from sonoteca_server.handlers.sounds import answer_page
 from sonoteca_server.library.ingest import Admitted, OnConflict, Wish
-from sonoteca_server.storage.local import Part
-from sonoteca_server.wire.errors import MediaTypeError, TooLargeError
+from sonoteca_server.storage import Incoming
+from sonoteca_server.wire.errors import MediaTypeError
 from sonoteca_server.wire.intake import Form, Intake
 from sonoteca_shared import routes
 from sonoteca_shared.disposition import parse_filename
-from sonoteca_shared.errors import BadRequestError, SonotecaError
-from sonoteca_shared.names import clean_folder, clean_name
+from sonoteca_shared.errors import BadRequestError
+from sonoteca_shared.names import MAX_FOLDER_BYTES, clean_folder, clean_name
 
-_MAX_FOLDER = 4_000  # characters; longer than any path that a file system takes
-_UNBOUNDED = 1 << 62
-_LENGTH = re.compile("[0-9]{1,18}")
 _WISHES = ("name", "repository", "folder", "on_conflict", "on_duplicate")
 
 
-class UploadHandler(Handler):
+class UploadHandler(ReceivingHandler):
     """`POST /post`, `/upload` and `/api/v1/sounds`: one WAV becomes a sound."""
 
-    intake: Intake | None = None
-    form: Form | None = None
-    watchdog: object | None = None
-    admitting = False
-
-    async def begin(self) -> None:
-        if self.request.method != "POST":
-            await super().begin()
-            return
-        # Ours is the only limit; Tornado's own would close the connection without a word.
-        self.request.connection.set_max_body_size(_UNBOUNDED)  # type: ignore[union-attr]
-        kind = self.request.headers.get("Content-Type", "")
-        if kind.partition(";")[0].strip().lower() == "application/json":
+    def check_head(self) -> None:
+        if self._kind.partition(";")[0].strip().lower() == "application/json":
             raise MediaTypeError("send the bytes of a WAV, or a form with one file; not JSON")
         self.wishes = args.read_arguments(self.request, _WISHES)
-        check_room = partial(self.services.blobs.check_room, least=self.services.min_free_bytes)
-        part = await asyncio.to_thread(self._begin_part, check_room)
-        limit = self.services.max_upload_bytes
-        self.intake = Intake(part, limit=limit, check_room=check_room)
-        if kind.lower().startswith("multipart/form-data"):
-            self.form = Form(kind, self.intake, _WISHES)
-        self._watch()
 
-    def _begin_part(self, check_room: Callable[[int], None]) -> Part:
-        # Tornado refuses a misshapen Content-Length, but not before this.
-        length = self.request.headers.get("Content-Length", "0")
-        count = int(length) if _LENGTH.fullmatch(length) else 0
-        limit = self.services.max_upload_bytes
-        if limit and count > limit:
-            raise TooLargeError(limit)
-        check_room(count)
-        return self.services.ingest.begin()
-
-    async def data_received(self, chunk: bytes) -> None:
-        if self.intake is None:
-            await super().data_received(chunk)
-            return
-        self._unwatch()
-        try:
-            await (self.form or self.intake).add(chunk)
-        except (SonotecaError, OSError) as error:
-            self._discard()
-            await self.refuse_early(error)
-        else:
-            self._watch()
+    def open_form(self, intake: Intake) -> Form | None:
+        if not self._kind.lower().startswith("multipart/form-data"):
+            return None
+        return Form(self._kind, intake, _WISHES)
 
     async def post(self) -> None:
-        self._unwatch()
-        if self.intake is None:
-            return  # the client left when its last byte was read, and its part is dropped
-        self.admitting = True
-        try:
-            if self.form is not None:
-                self.form.finish()
-            wish = self._wish()
-            part = await self.intake.finish()
-            admitted = await self.services.ingest.admit(part, wish)
-            self._answer(admitted)
-        finally:
-            # A client that left in between neither ends this nor takes the part away.
-            self._end()
+        await self.take()
 
-    def on_connection_close(self) -> None:
-        if self.admitting:
-            return
-        super().on_connection_close()
-        self._end()
+    async def receive(self, part: Incoming) -> None:
+        self._answer(await self.services.ingest.admit(part, self._wish()))
 
-    def on_finish(self) -> None:
-        self._end()
-
-    def _end(self) -> None:
-        self._unwatch()
-        self._discard()
-        self.services.running.end(self)
-
-    def _watch(self) -> None:
-        """A client that falls silent for too long is given up, and its part with it."""
-        self._unwatch()
-        stream = self.request.connection.stream  # type: ignore[union-attr]
-        self.watchdog = IOLoop.current().call_later(self.services.body_idle_s, stream.close)
-
-    def _unwatch(self) -> None:
-        if self.watchdog is not None:
-            IOLoop.current().remove_timeout(self.watchdog)
-            self.watchdog = None
-
-    def _discard(self) -> None:
-        intake, self.intake = self.intake, None
-        if intake is not None:
-            IOLoop.current().add_callback(intake.discard)
+    @property
+    def _kind(self) -> str:
+        return self.request.headers.get("Content-Type", "")
 
     def _wish(self) -> Wish:
         fields = self.form.fields if self.form is not None else {}
@@ -136,8 +56,8 @@ class UploadHandler(Handler):
         if duplicate not in ("keep", "skip"):
             raise BadRequestError(f"“on_duplicate” is keep or skip, not “{duplicate}”")
         folder = clean_folder(given.get("folder", ""))
-        if len(folder) > _MAX_FOLDER:
-            raise BadRequestError(f"“folder” has more than {_MAX_FOLDER} characters")
+        if len(folder.encode()) > MAX_FOLDER_BYTES:
+            raise BadRequestError(f"“folder” has more than {MAX_FOLDER_BYTES} bytes")
         return Wish(
             repository=given.get("repository") or "main",
             folder=folder,

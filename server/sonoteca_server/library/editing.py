@@ -17,11 +17,12 @@ from sqlalchemy import Connection, Row, select
 
 from sonoteca_server.catalog import Catalog, feed
 from sonoteca_server.catalog.schema import revisions, sounds
+from sonoteca_server.library.ingest import NameTakenError
 from sonoteca_server.library.sounds import columns_of, write_tags
 from sonoteca_shared.errors import BadRequestError, ConflictError, NotFoundError, SonotecaError
 from sonoteca_shared.ids import new_id
 from sonoteca_shared.models import Sound
-from sonoteca_shared.names import clean_folder, clean_name
+from sonoteca_shared.names import MAX_FOLDER_BYTES, clean_folder, clean_name
 
 SoundRow = Row[*tuple[Any, ...]]
 
@@ -37,16 +38,6 @@ class RevisionMismatchError(SonotecaError):
             "look at the present one and decide again"
         )
         self.present = present
-
-
-class PlaceTakenError(ConflictError):
-    """Another sound has that folder and name."""
-
-    code = "name-taken"
-
-    def __init__(self, folder: str, name: str) -> None:
-        place = f"“{name}” in folder “{folder}”" if folder else f"“{name}”"
-        super().__init__(f"{place} is another sound already; choose another name")
 
 
 class NothingToUndoError(NotFoundError):
@@ -115,7 +106,7 @@ def checked(patch: dict[str, Any]) -> dict[str, Any]:
     """The fields of a merge patch (RFC 7396), each of its kind; BadRequestError names the one."""
     readers: dict[str, Callable[[Any], Any]] = {
         "name": _name,
-        "folder": lambda value: clean_folder(_text(value, "folder", 4096)),
+        "folder": _folder,
         "description": lambda value: _text(value, "description", 65_536),
         "license": lambda value: None if value is None else _text(value, "license", 200),
         "rating": _rating,
@@ -135,6 +126,13 @@ def _name(value: Any) -> str:
     return name
 
 
+def _folder(value: Any) -> str:
+    folder = clean_folder(_text(value, "folder", 4096))
+    if len(folder.encode()) > MAX_FOLDER_BYTES:
+        raise BadRequestError(f"“folder” has more than {MAX_FOLDER_BYTES} bytes")
+    return folder
+
+
 def _text(value: Any, name: str, most: int) -> str:
     text = "" if value is None else value
     if not isinstance(text, str):
@@ -145,7 +143,7 @@ def _text(value: Any, name: str, most: int) -> str:
 
 
 def _rating(value: Any) -> int | None:
-    if value is not None and (not isinstance(value, int) or not 0 <= value <= 5):
+    if value is not None and (type(value) is not int or not 0 <= value <= 5):
         raise BadRequestError("“rating” takes a whole number from 0 to 5, or null for none")
     return value
 
@@ -309,7 +307,8 @@ def _free_place(connection: Connection, row: SoundRow, sound: Sound) -> None:
         sounds.c.seq != row.seq,
     )
     if connection.execute(taken).first() is not None:
-        raise PlaceTakenError(sound.folder, sound.name)
+        place = f"“{sound.name}”" + (f" in folder “{sound.folder}”" if sound.folder else "")
+        raise NameTakenError(f"{place} is another sound already; choose another name")
 
 
 def _present(connection: Connection, sound_id: str) -> SoundRow:

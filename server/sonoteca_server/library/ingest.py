@@ -16,11 +16,14 @@ import msgspec
 from sqlalchemy import Connection, Row, select
 
 from sonoteca_server.catalog import Catalog, feed
-from sonoteca_server.catalog.schema import objects, repositories, revisions, sounds
+from sonoteca_server.catalog.schema import objects as object_rows
+from sonoteca_server.catalog.schema import revisions, sounds
+from sonoteca_server.library import objects
+from sonoteca_server.library.objects import Held, Kept
 from sonoteca_server.library.sounds import columns_of, describe, with_peaks
-from sonoteca_server.storage.local import LocalBlobs, Part
+from sonoteca_server.storage import Blobs, Incoming
 from sonoteca_shared import names
-from sonoteca_shared.errors import BadRequestError, ConflictError, SonotecaError
+from sonoteca_shared.errors import BadRequestError, ConflictError
 from sonoteca_shared.ids import new_id
 from sonoteca_shared.models import Finding, Sound
 from sonoteca_shared.wav import WavFacts, probe
@@ -70,77 +73,46 @@ class _File:
 
     sha256: str
     size: int
-    blob: str
     facts: WavFacts
-    at: str = ""
+    at: str
 
 
 class Ingest:
     """Takes files in; `announce` is called after each commit that changed the catalogue."""
 
-    def __init__(self, catalog: Catalog, blobs: LocalBlobs, announce: Callable[[], None]) -> None:
+    def __init__(self, catalog: Catalog, blobs: Blobs, announce: Callable[[], None]) -> None:
         self._catalog = catalog
         self._blobs = blobs
         self._announce = announce
 
-    def begin(self) -> Part:
+    def begin(self) -> Incoming:
         """A part to stream a body into; give it to `admit`, or discard it."""
         return self._blobs.begin()
 
-    async def admit(self, part: Part, wish: Wish) -> Admitted:
+    async def admit(self, part: Incoming, wish: Wish) -> Admitted:
         """Check a whole file and take it into the library; NotAWavError when it is none."""
         if part.size == 0:
             raise BadRequestError("the file is empty: send the bytes of a WAV as the body")
         facts = await asyncio.to_thread(probe, part.read_at, part.size)
-        key = await asyncio.to_thread(self._blobs.keep, part)
-        file = _File(part.sha256, part.size, key, facts)
-        try:
-            unused, admitted = await self._catalog.write(_enter, self._blobs, file, wish)
-        except SonotecaError:
-            # A refusal of ours wrote no row. After any other failure the blob stays: a blob
-            # without a row is rubbish, a row without its blob is a lost recording.
-            await asyncio.to_thread(self._blobs.discard, key)
-            raise
-        if unused is not None:
-            await asyncio.to_thread(self._blobs.discard, unused)
+        kept = await objects.keep(self._catalog, self._blobs, part, wish.repository)
+        admitted = await objects.enter(self._catalog, self._blobs, kept, _enter, facts, wish)
         self._announce()
         return admitted
 
 
 def _enter(
-    connection: Connection, blobs: LocalBlobs, file: _File, wish: Wish
-) -> tuple[str | None, Admitted]:
-    """Catalogue a stored file; the blob that no row names now, and what became of the file.
-
-    Looks first and writes after. Another writer may come between the two where there are several:
-    then its row is in the way of ours, nothing of this is kept, and the catalogue calls us again.
-    """
-    file = replace(file, at=feed.timestamp(feed.now(connection)))
-    repository = _repository(connection, wish.repository, file.at)
-    known = connection.execute(
-        select(objects.c.seq, objects.c.blob).where(
-            objects.c.repository == repository, objects.c.oid == file.sha256
-        )
-    ).first()
-    if known is None:
-        seq, unused = _new_object(connection, repository, file), None
-    else:
-        seq, unused = known.seq, _keep_whole(connection, blobs, known.blob, file)
-    if known is not None and (wish.skip_known or not wish.name):
-        oldest = _oldest_with(connection, seq)
+    connection: Connection, kept: Kept, facts: WavFacts, wish: Wish
+) -> tuple[Held, Admitted]:
+    """Catalogue a stored file: its object, and the sound that it becomes."""
+    at = feed.timestamp(feed.now(connection))
+    held = objects.hold(connection, kept, at)
+    if held.known and (wish.skip_known or not wish.name):
+        oldest = _oldest_with(connection, held.seq)
         if oldest is not None:
-            return unused, Admitted(oldest.doc, oldest.id, created=False)
-    wish = replace(wish, name=wish.name or f"{file.sha256[:12]}.wav")
-    return unused, _name(connection, repository, seq, file, wish)
-
-
-def _keep_whole(connection: Connection, blobs: LocalBlobs, present: str, file: _File) -> str:
-    """Of two blobs with one content, the one to drop: the new one, unless the old is damaged."""
-    if blobs.is_whole(present, file.size):
-        return file.blob
-    mended = objects.update().where(objects.c.blob == present).values(blob=file.blob)
-    connection.execute(mended)
-    return present
+            return held, Admitted(oldest.doc, oldest.id, created=False)
+    wish = replace(wish, name=wish.name or f"{kept.sha256[:12]}.wav")
+    file = _File(kept.sha256, kept.size, facts, at)
+    return held, _name(connection, held.repository, held.seq, file, wish)
 
 
 def _name(
@@ -214,38 +186,8 @@ def _new_revision(
     return Admitted(values["doc"], taken.id, created=True)
 
 
-def _repository(connection: Connection, name: str, at: str) -> int:
-    """The repository's row; the first upload that names it makes it."""
-    found = connection.execute(
-        select(repositories.c.seq).where(repositories.c.name == name)
-    ).scalar()
-    if found is not None:
-        return int(found)
-    if not names.is_repository(name):
-        raise BadRequestError(
-            f"“{name}” cannot name a repository: use up to 100 letters, digits, “.”, “_” and “-”, "
-            "beginning with a letter or digit"
-        )
-    made = connection.execute(repositories.insert().values(name=name, created=at))
-    assert made.inserted_primary_key is not None
-    return int(made.inserted_primary_key[0])
-
-
-def _new_object(connection: Connection, repository: int, file: _File) -> int:
-    values = {
-        "repository": repository,
-        "oid": file.sha256,
-        "size": file.size,
-        "blob": file.blob,
-        "created": file.at,
-    }
-    made = connection.execute(objects.insert().values(values))
-    assert made.inserted_primary_key is not None
-    return int(made.inserted_primary_key[0])
-
-
 def _has_peaks(connection: Connection, content: int) -> bool:
-    state = select(objects.c.peaks_state).where(objects.c.seq == content)
+    state = select(object_rows.c.peaks_state).where(object_rows.c.seq == content)
     return bool(connection.execute(state).scalar_one() == "ready")
 
 

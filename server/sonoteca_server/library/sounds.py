@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
 from sonoteca_server.catalog import Catalog, search
-from sonoteca_server.catalog.schema import objects, repositories, sound_tags, sounds
+from sonoteca_server.catalog.schema import objects, sound_tags, sounds
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_shared import routes
 from sonoteca_shared.errors import NotFoundError
@@ -29,11 +29,12 @@ _MOST_OF_A_KEY = 500
 class Content:
     """Where the bytes of an object are, and what they are called."""
 
-    path: Path
+    blob: str
     sha256: str
     size: int
     name: str
     created: str
+    is_wav: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,12 @@ class Sounds:
 
     async def doc(self, sound_id: str) -> Sound:
         """The sound with this id."""
-        row = await self._row(sounds.c.id == sound_id, "there is no sound with this id")
+        row = await self._present(sound_id)
         return msgspec.json.decode(row.doc, type=Sound)
 
     async def content(self, sound_id: str) -> Content:
         """The bytes of the sound's present revision."""
-        row = await self._row(sounds.c.id == sound_id, "there is no sound with this id")
+        row = await self._present(sound_id)
         return self._content(row, row.name)
 
     async def first_content(
@@ -73,26 +74,16 @@ class Sounds:
         number, more = await self.catalog.read(search.count, wanted)
         return await self.content(sound.id), f"{number}{'+' if more else ''}"
 
-    async def object(self, repository: str, oid: str, name: str) -> Content:
-        """The bytes of an object by its digest."""
-
-        def find(connection: Connection) -> Row[*tuple[Any, ...]] | None:
-            query = select(objects.c.oid, objects.c.size, objects.c.blob, objects.c.created)
-            query = query.join(repositories).where(
-                repositories.c.name == repository, objects.c.oid == oid
-            )
-            return connection.execute(query).first()
-
-        row = await self.catalog.read(find)
-        if row is None:
-            raise NotFoundError(f"there is no object {oid[:64]} in repository “{repository[:100]}”")
-        return self._content(row, name or f"{oid[:12]}.wav")
-
     async def peaks(self, sound_id: str) -> PeaksFile:
         """How far the waveform overview of this sound is."""
-        row = await self._row(sounds.c.id == sound_id, "there is no sound with this id")
+        row = await self._present(sound_id)
         path = self._blobs.path(row.peaks_blob) if row.peaks_blob else None
         return PeaksFile(row.peaks_state, path, row.oid)
+
+    async def _present(self, sound_id: str) -> Row[*tuple[Any, ...]]:
+        """The sound's row, unless it is in the trash."""
+        here = and_(sounds.c.id == sound_id, sounds.c.trashed.is_(None))
+        return await self._row(here, "there is no sound with this id")
 
     async def _row(self, condition: ColumnElement[bool], otherwise: str) -> Row[*tuple[Any, ...]]:
         def find(connection: Connection) -> Row[*tuple[Any, ...]] | None:
@@ -108,7 +99,7 @@ class Sounds:
         return row
 
     def _content(self, row: Row[*tuple[Any, ...]], name: str) -> Content:
-        return Content(self._blobs.path(row.blob), row.oid, row.size, name, row.created)
+        return Content(row.blob, row.oid, row.size, name, row.created)
 
 
 def describe(
@@ -154,7 +145,7 @@ def columns_of(sound: Sound) -> dict[str, Any]:
             "format", "container", "audio_sha256", "description", "license", "rating",
             "uploaded_by", "recorded", "rev")  # fmt: skip
     loudness = sound.loudness or Loudness()
-    return {column: getattr(sound, column) for column in same} | {
+    return {column: _storable(getattr(sound, column)) for column in same} | {
         "folder_key": _key(sound.folder),
         "name_key": _key(sound.name),
         "words": searchable(sound.name, sound.description, *sound.tags),
@@ -173,10 +164,20 @@ def write_tags(connection: Connection, seq: int, tags: Sequence[str]) -> None:
     connection.execute(sound_tags.delete().where(sound_tags.c.sound == seq))
     rows: dict[str, dict[str, Any]] = {}
     for position, tag in enumerate(tags):
-        row = {"tag_key": fold(tag), "sound": seq, "tag": tag, "position": position}
+        row = {
+            "tag_key": _storable(fold(tag)),
+            "sound": seq,
+            "tag": _storable(tag),
+            "position": position,
+        }
         rows.setdefault(fold(tag), row)
     if rows:
         connection.execute(sound_tags.insert(), list(rows.values()))
+
+
+def _storable(value: Any) -> Any:
+    """The value as both engines take it: PostgreSQL has no text with NUL in it."""
+    return value.replace("\0", "") if isinstance(value, str) else value
 
 
 def _key(text: str) -> str:

@@ -6,32 +6,45 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from sonoteca_server.storage import BlobMissingError, Incoming, Listed
 from sonoteca_shared.errors import NoSpaceError
-from sonoteca_shared.ids import new_id
+from sonoteca_shared.ids import is_id, new_id
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_SHARD = re.compile("[0-9a-f]{2}")
 
 
 class Part:
     """A file on its way in: bytes are appended and hashed; `seal` makes them durable.
 
+    Its path is pinned for as long as it is under way, so that no sweep takes it for rubbish.
     Not thread-safe: one call at a time, from whichever thread.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pinned: set[Path]) -> None:
         self.path = path
         self.size = 0
+        self.crc32 = 0
         self._sha256 = hashlib.sha256()
-        with _full_disk_told():
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._pinned = pinned
+        pinned.add(path)
+        try:
+            with _full_disk_told():
+                self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except BaseException:
+            self.unpin()
+            raise
 
     def append(self, data: bytes | bytearray | memoryview) -> None:
         """Add bytes at the end; NoSpaceError when the disk is full."""
         self._sha256.update(data)
+        self.crc32 = zlib.crc32(data, self.crc32)
         rest = memoryview(data)
         with _full_disk_told():
             while rest:
@@ -64,6 +77,29 @@ class Part:
         """Drop the file, wherever it got to."""
         self.close()
         self.path.unlink(missing_ok=True)
+        self.unpin()
+
+    def unpin(self) -> None:
+        """It is under way no more: kept by now, or gone."""
+        self._pinned.discard(self.path)
+
+
+class LocalBlob:
+    """A file that is open for reading; what it holds stays there even when its name goes."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.size = os.fstat(self._fd).st_size
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Up to `count` bytes from `offset`; from any thread, several at a time."""
+        return os.pread(self._fd, count, offset)
+
+    def close(self) -> None:
+        """Let it go; a second call does nothing."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 class LocalBlobs:
@@ -76,24 +112,26 @@ class LocalBlobs:
             make_folder(made)
         # Folders below `blobs` whose names are known to be on the disk.
         self._durable: set[str] = set()
+        self._pinned: set[Path] = set()
 
     @property
     def empty(self) -> bool:
-        """Whether no blob was ever kept here."""
-        return next(self._blobs.iterdir(), None) is None
+        """Whether there is no blob here."""
+        return next(self.list_blobs(), None) is None
 
     def sweep(self) -> None:
-        """Drop the parts that a killed process left; only while nothing is coming in."""
+        """Drop the parts that a killed process left; those under way here are not touched."""
         for left in self._incoming.iterdir():
-            if not left.is_dir():
-                left.unlink()
+            if left not in self._pinned and not left.is_dir():
+                left.unlink(missing_ok=True)
 
     def begin(self) -> Part:
         """A new, empty part; NoSpaceError when the disk has no room for its name."""
-        return Part(self._incoming / new_id())
+        return Part(self._incoming / new_id(), self._pinned)
 
-    def keep(self, part: Part) -> str:
+    def keep(self, part: Incoming) -> str:
         """Give a part its place among the blobs; its key. Durable when this returns."""
+        assert isinstance(part, Part)  # a part comes back to the store that began it
         part.seal()
         key = new_id()
         path = self.path(key)
@@ -105,19 +143,35 @@ class LocalBlobs:
                 self._durable.add(path.parent.name)
             # Bytes before name: after a power cut a name must not stand for less than it says.
             part.path.rename(path)
-            _sync(path.parent)
+            try:
+                _sync(path.parent)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+        part.unpin()
         return key
+
+    def open(self, key: str) -> LocalBlob:
+        """A blob, to be read; BlobMissingError when it is not there."""
+        try:
+            return LocalBlob(self.path(key))
+        except FileNotFoundError as error:
+            raise BlobMissingError(key) from error
+
+    def list_blobs(self, ending: str = "") -> Iterator[Listed]:
+        """The blobs whose keys end so; what lies between them and is none of ours is left out."""
+        for folder in sorted(self._blobs.iterdir()):
+            if not _SHARD.fullmatch(folder.name) or not folder.name.endswith(ending[-2:]):
+                continue
+            with os.scandir(folder) as entries:
+                names = [entry.name for entry in entries]
+            for name in names:
+                if is_id(name) and name.endswith(ending):
+                    yield Listed(name, _moment(name))
 
     def path(self, key: str) -> Path:
         """Where the blob is. Keys are ours, never a user's text."""
         return self._blobs / key[-2:] / key
-
-    def is_whole(self, key: str, size: int) -> bool:
-        """Whether the blob is there with all its bytes."""
-        try:
-            return self.path(key).stat().st_size == size
-        except FileNotFoundError:
-            return False
 
     def discard(self, key: str) -> None:
         """Drop a blob that no row names."""
@@ -146,6 +200,11 @@ def _full_disk_told() -> Iterator[None]:
         if error.errno in _FULL:
             raise NoSpaceError from error
         raise
+
+
+def _moment(key: str) -> float:
+    """When a key was made (RFC 9562 section 5.7); a file's own time is that of its last byte."""
+    return int(key[:8] + key[9:13], 16) / 1000
 
 
 def _sync(folder: Path) -> None:

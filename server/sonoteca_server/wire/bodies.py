@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from tornado.web import RequestHandler
 
+from sonoteca_server.storage import BlobDamagedError, Blobs
 from sonoteca_shared.ranges import ByteRange
 
 _PIECE = 512 << 10
 _disk = ThreadPoolExecutor(16, "bodies")
 
 
-class ShortFileError(OSError):
-    """A blob is shorter than its row says: damage, never sent as if it were whole."""
+class OpenBlob:
+    """A blob whose size was compared with what is known of it, before the head goes out."""
 
-
-class OpenFile:
-    """A file whose size was compared with what is known of it, before the head goes out."""
-
-    def __init__(self, path: Path, size: int) -> None:
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        present = os.fstat(self._fd).st_size
-        if present != size:
+    def __init__(self, blobs: Blobs, key: str, size: int) -> None:
+        self._key = key
+        self._blob = blobs.open(key)
+        if self._blob.size != size:
             self.close()
-            raise ShortFileError(f"blob {path.name} has {present} bytes, its row says {size}")
+            raise BlobDamagedError(key, f"has {self._blob.size} bytes instead of {size}")
 
     def close(self) -> None:
-        """Let the file go."""
-        os.close(self._fd)
+        """Let the blob go."""
+        self._blob.close()
 
     async def send(self, handler: RequestHandler, part: ByteRange) -> None:
         """Write these bytes as the body; stops reading at once when the client is gone."""
@@ -39,14 +34,14 @@ class OpenFile:
         at = part.start
         while at < part.end:
             count = min(_PIECE, part.end - at)
-            data = await loop.run_in_executor(_disk, os.pread, self._fd, count, at)
+            data = await loop.run_in_executor(_disk, self._blob.read_at, at, count)
             if len(data) != count:
-                raise ShortFileError("a blob ended while it was sent")
+                raise BlobDamagedError(self._key, "ended while it was sent")
             handler.write(data)
             await handler.flush()
             at += count
 
 
-async def open_file(path: Path, size: int) -> OpenFile:
-    """Open a blob in a thread; ShortFileError or FileNotFoundError when it is damaged."""
-    return await asyncio.get_running_loop().run_in_executor(_disk, OpenFile, path, size)
+async def open_blob(blobs: Blobs, key: str, size: int) -> OpenBlob:
+    """Open a blob in a thread; BlobDamagedError when it is not what its row says."""
+    return await asyncio.get_running_loop().run_in_executor(_disk, OpenBlob, blobs, key, size)

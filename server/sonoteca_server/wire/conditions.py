@@ -25,11 +25,19 @@ class Representation:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The answer: its status, the header fields that depend on it, and the bytes to send."""
+    """The answer: its status, the header fields that depend on it, and the bytes to send.
+
+    There are none to send of what is empty, and where `is_refusal`.
+    """
 
     status: HTTPStatus
     headers: dict[str, str]
     body: ByteRange | None
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the request gets none of the bytes that it asked for."""
+        return self.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 
 
 def plan(method: str, headers: Mapping[str, str], file: Representation) -> Plan:
@@ -42,7 +50,7 @@ def plan(method: str, headers: Mapping[str, str], file: Representation) -> Plan:
     refusal = _precondition(headers, file)
     if refusal is not None:
         return Plan(refusal, common, None)
-    whole = Plan(HTTPStatus.OK, common, ByteRange(0, file.size))
+    whole = Plan(HTTPStatus.OK, common, ByteRange(0, file.size) if file.size else None)
     asked = headers.get("Range")
     if method != "GET" or asked is None or not _if_range_holds(headers, file, common):
         return whole

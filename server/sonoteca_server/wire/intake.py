@@ -16,7 +16,7 @@ from multipart import (
 )
 from tornado.iostream import IOStream, StreamClosedError
 
-from sonoteca_server.storage.local import Part
+from sonoteca_server.storage import Incoming
 from sonoteca_server.wire.errors import BodyBrokenError, TooLargeError
 from sonoteca_shared.errors import BadRequestError
 
@@ -24,6 +24,7 @@ _BLOCK = 512 << 10
 _FIELD_LIMIT = 64 << 10
 _DROP_LIMIT = 64 << 20
 _DROP_S = 10.0
+_POLL_S = 0.01
 _disk = ThreadPoolExecutor(16, "intake")
 
 
@@ -33,7 +34,7 @@ class Intake:
     `check_room` is asked before each block, with its size, and raises when the disk is too full.
     """
 
-    def __init__(self, part: Part, *, limit: int, check_room: Callable[[int], None]) -> None:
+    def __init__(self, part: Incoming, *, limit: int, check_room: Callable[[int], None]) -> None:
         self.part = part
         self._limit = limit
         self._check_room = check_room
@@ -51,7 +52,7 @@ class Intake:
         if len(self._block) >= _BLOCK:
             await self._hand_over()
 
-    async def finish(self) -> Part:
+    async def finish(self) -> Incoming:
         """The part with every byte in it, not yet on the disk."""
         await self._hand_over()
         await self._settle()
@@ -160,6 +161,9 @@ async def drop_rest(stream: IOStream) -> None:
     with contextlib.suppress(StreamClosedError, OSError, TimeoutError):
         stream.socket.shutdown(socket.SHUT_WR)
         async with asyncio.timeout(_DROP_S):
+            # A body in chunks is delivered while its next bytes are asked for already.
+            while stream.reading():  # noqa: ASYNC110 - Tornado tells nobody when that is over
+                await asyncio.sleep(_POLL_S)
             dropped = 0
             while dropped < _DROP_LIMIT:
                 dropped += len(await stream.read_bytes(_BLOCK, partial=True))

@@ -6,6 +6,8 @@ from http import HTTPStatus
 
 from sonoteca_server.catalog.feed import CursorExpiredError
 from sonoteca_server.library.editing import RevisionMismatchError
+from sonoteca_server.library.objects import DigestMismatchError
+from sonoteca_server.storage import BlobDamagedError
 from sonoteca_server.wire.errors import (
     ForeignOriginError,
     MediaTypeError,
@@ -30,6 +32,7 @@ from sonoteca_shared.models import Problem
 STATUSES: tuple[tuple[type[SonotecaError], HTTPStatus], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (NotAWavError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (DigestMismatchError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (CursorExpiredError, HTTPStatus.GONE),
     (PeaksPendingError, HTTPStatus.CONFLICT),
     (ConflictError, HTTPStatus.CONFLICT),
@@ -37,6 +40,7 @@ STATUSES: tuple[tuple[type[SonotecaError], HTTPStatus], ...] = (
     (RevisionMismatchError, HTTPStatus.PRECONDITION_FAILED),
     (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (NoSpaceError, HTTPStatus.INSUFFICIENT_STORAGE),
+    (BlobDamagedError, HTTPStatus.INTERNAL_SERVER_ERROR),
     (StoppingError, HTTPStatus.SERVICE_UNAVAILABLE),
     (MisdirectedError, HTTPStatus.MISDIRECTED_REQUEST),
     (ForeignOriginError, HTTPStatus.FORBIDDEN),
@@ -52,6 +56,10 @@ _TITLES = {
     "name-taken": "The name is taken",
     "no-space": "The server's disk is full",
     "too-large": "The file is too large",
+    "digest-mismatch": "The bytes are not those that were announced",
+    "object-in-use": "A sound uses these bytes",
+    "blob-damaged": "The stored bytes are damaged",
+    "blob-missing": "The stored bytes are missing",
     "internal": "Something went wrong on the server",
 }
 

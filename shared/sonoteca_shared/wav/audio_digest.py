@@ -139,7 +139,7 @@ def _scan() -> _Scan:
 def _scan_chunks(container: str) -> _Scan:
     order = ">" if container == "RIFX" else "<"
     at, line, told_long = _HEAD, b"", None
-    while True:
+    for _ in range(riff.MAX_CHUNKS):
         name, declared = struct.unpack(f"{order}4sI", (yield at, _HEADER))
         start = at + _HEADER
         if name == b"data":
@@ -156,6 +156,7 @@ def _scan_chunks(container: str) -> _Scan:
         at = start + declared
         if declared % 2 and riff.is_padded((yield at, riff.PAD_WINDOW), order, _ANY_ROOM):
             at += 1
+    return None
 
 
 def _line(name: str, samplerate: int, channels: int, bitdepth: int, big_endian: bool) -> bytes:

@@ -12,6 +12,8 @@ from sonoteca_shared.wav.riff import ReadAt
 from sonoteca_shared.wav.text import MAX_TEXT, Find, decode
 
 MAX_FRAMES = 1000
+MAX_BYTES = 1 << 20
+"""Of all texts of a tag together."""
 _HEADER = 10
 _UNSYNCHRONISED, _EXTENDED = 0x80, 0x40
 # A tag that has to be undone as a whole is read as a whole, so not more of it than this.
@@ -53,6 +55,7 @@ def _text_frames(
     read: ReadAt, at: int, end: int, version: int, find: Find
 ) -> Iterator[tuple[str, bytes]]:
     """The names and payloads of text frames; of all others only the headers are read."""
+    left = MAX_BYTES
     for _ in range(MAX_FRAMES):
         header = read(at, min(_HEADER, max(0, end - at)))
         if len(header) < _HEADER or header[0] == 0:
@@ -66,7 +69,11 @@ def _text_frames(
         if name == b"COMM" or name[:1] == b"T":
             if size > MAX_TEXT:
                 find("text.cut")
-            payload = _plain(read(at, min(size, MAX_TEXT)), header[9], version)
+            text = read(at, min(size, MAX_TEXT, left))
+            left -= len(text)
+            if not left:
+                break
+            payload = _plain(text, header[9], version)
             if payload is None:
                 find("id3.frame-flags")
             else:

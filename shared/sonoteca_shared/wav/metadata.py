@@ -26,8 +26,8 @@ Metadata that is wrong is a finding at its chunk, and what can be read of it is 
 `id3.malformed`       the tag, or a frame of it, has no sensible header
 `id3.version`         the tag is neither ID3v2.3 nor ID3v2.4
 `id3.frame-flags`     a compressed, encrypted or undone text frame, which is left out
-`id3.too-many`        more than 1,000 frames
-`list.too-many`       more than 64 LIST chunks; the others were not opened
+`id3.too-many`        more than 1,000 frames, or a megabyte of text; the rest is not read
+`list.too-many`       more than 64 LIST chunks, or 50,000 chunks in them; others were not opened
 `metadata.too-long`   a chunk is longer than we read of its kind
 `text.cut`            a text is longer than 64 KiB
 ====================  ===========================================================================
@@ -39,6 +39,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 
 from sonoteca_shared.models import (
     Bext,
@@ -58,8 +59,11 @@ from sonoteca_shared.wav.places import place_of
 from sonoteca_shared.wav.riff import Chunk, ReadAt
 from sonoteca_shared.wav.text import DEFAULT_CODEC, Find, codec_of
 
-MAX_LISTS = 64
+# Of each list, and of all lists of a file together: labels of thousands of markers fit in well.
 LIST_BYTES = 1 << 20
+LISTS_BYTES = 4 << 20
+MAX_LISTS = 64
+MAX_PARTS = 50_000
 _PIECE = 65_536
 
 _SINGLE = frozenset((b"CSET", b"bext", b"iXML", b"cue ", b"smpl", b"id3 ", b"ID3 "))
@@ -197,16 +201,19 @@ def _markers_of(
 
 def _read_lists(reader: _Reader, lists: Sequence[Chunk]) -> _Gathered:
     gathered = _Gathered()
+    bytes_left, parts_left = LISTS_BYTES, MAX_PARTS
     for number, chunk in enumerate(lists):
         find = reader.finder(chunk)
-        if number == MAX_LISTS:
+        if number == MAX_LISTS or not parts_left:
             find("list.too-many")
             break
         kind = reader.within(chunk, 0, 4)
         payload = b""
         if kind in (b"INFO", b"adtl"):
-            payload = reader.payload(chunk, LIST_BYTES)
-        parts = list(riff.sub_chunks(payload, reader.order))
+            payload = reader.payload(chunk, min(LIST_BYTES, bytes_left))
+        parts = list(islice(riff.sub_chunks(payload, reader.order), parts_left))
+        bytes_left -= len(payload)
+        parts_left -= len(parts)
         gathered.places[chunk.offset] = place_of(chunk, kind=kind, parts=parts)
         named = _cut(payload, parts)
         if kind == b"INFO":

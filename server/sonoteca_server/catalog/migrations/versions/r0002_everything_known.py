@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import sqlalchemy as sa
 from alembic import op
@@ -146,13 +144,6 @@ def _add_tables() -> None:
     op.create_index("ix_revisions_step", "revisions", ["step"])
 
 
-class _Doc(msgspec.Struct):
-    """What the documents of the first tables hold that became a column."""
-
-    description: str = ""
-    findings: list[Any] = []
-
-
 def _fill() -> None:
     connection = op.get_bind()
     page = sa.text("SELECT seq, doc FROM sounds WHERE seq > :seq ORDER BY seq LIMIT 1000")
@@ -163,8 +154,8 @@ def _fill() -> None:
     while rows := connection.execute(page, {"seq": last}).all():
         values = []
         for seq, text in rows:
-            doc = msgspec.json.decode(text, type=_Doc)
-            findings = len(doc.findings)
-            values.append({"seq": seq, "description": doc.description, "findings": findings})
+            doc = msgspec.json.decode(text)
+            description, findings = doc.get("description", ""), len(doc.get("findings", ()))
+            values.append({"seq": seq, "description": description, "findings": findings})
         connection.execute(fill, values)
         last = rows[-1].seq

@@ -1,0 +1,292 @@
+"""Objects: bytes by content, one for each repository and digest, whoever brings them.
+
+What comes in is kept under a blob of its own first and named by a row after; the transaction that
+names it decides whether the new blob is used, and whoever lost drops its own. What goes out loses
+its row, and the blob is left to upkeep: who reads it now reads it to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Row, exists, or_, select
+
+from sonoteca_server.catalog import Catalog, feed
+from sonoteca_server.catalog.schema import facts, objects, repositories, revisions, sounds
+from sonoteca_server.library.repositories import checked_name, find_or_make
+from sonoteca_server.library.sounds import Content
+from sonoteca_server.storage import Blob, BlobMissingError, Blobs, Incoming
+from sonoteca_shared.errors import ConflictError, NotAWavError, NotFoundError, SonotecaError
+from sonoteca_shared.wav import probe
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PIECE = 1 << 20
+# Of blobs that no row names, and rows that nobody uses: since when (upkeep drops them later).
+UNUSED_BLOB = "unused-blob "
+UNUSED_OBJECT = "unused-object "
+# The state of a waveform that nobody asked for: of what `/data` put and no sound uses.
+NO_PEAKS = "none"
+
+
+class DigestMismatchError(SonotecaError):
+    """The bytes that came are not those that their name says."""
+
+    code = "digest-mismatch"
+
+    def __init__(self, *, expected: str, present: str) -> None:
+        super().__init__(
+            f"the bytes that arrived have the SHA-256 {present}, not {expected}; nothing was kept"
+        )
+
+
+class ObjectInUseError(ConflictError):
+    """The bytes belong to a sound, and are not for `/data` to take away."""
+
+    code = "object-in-use"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "these bytes are a sound's: delete the sound, and they go when it goes from the trash"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Bytes that are durable under a new blob, on their way into the catalogue."""
+
+    repository: str
+    sha256: str
+    size: int
+    crc32: int
+    blob: str
+    # The blob that the catalogue had for these bytes already, if that one is not whole any more.
+    damaged: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The row of an object, and which blob no row names since."""
+
+    repository: int
+    seq: int
+    known: bool
+    unused: str | None
+
+
+class Objects:
+    """The objects of one library."""
+
+    def __init__(self, catalog: Catalog, blobs: Blobs) -> None:
+        self._catalog = catalog
+        self._blobs = blobs
+
+    async def put(self, repository: str, part: Incoming, *, expected: str | None = None) -> None:
+        """Have these bytes in the repository; they are there already when they were put before."""
+        if expected is not None and part.sha256 != expected:
+            raise DigestMismatchError(expected=expected, present=part.sha256)
+        kept = await keep(self._catalog, self._blobs, part, repository)
+        await enter(self._catalog, self._blobs, kept, _put)
+
+    async def content(self, repository: str, oid: str, name: str) -> Content:
+        """The bytes with this digest; NotFoundError when the repository has none."""
+        row = await self._catalog.read(_find, checked_name(repository), oid)
+        if row is None:
+            raise _not_found(repository, oid)
+        is_wav = row.used or await asyncio.to_thread(_is_wav, self._blobs, row.blob)
+        name = name or f"{oid[:12]}.{'wav' if is_wav else 'bin'}"
+        return Content(row.blob, row.oid, row.size, name, row.created, is_wav)
+
+    async def delete(self, repository: str, oid: str) -> None:
+        """Take away what was put; a sound keeps its bytes."""
+        await self._catalog.write(_delete, checked_name(repository), oid)
+
+
+async def keep(catalog: Catalog, blobs: Blobs, part: Incoming, repository: str) -> Kept:
+    """Make a part durable as a blob, and look whether the one that is there is still good."""
+    name = checked_name(repository)
+    known = await catalog.read(_find, name, part.sha256)
+    damaged = None
+    if known is not None:
+        fault = await asyncio.to_thread(fault_of, blobs, known.blob, known.size, part.sha256)
+        damaged = known.blob if fault else None
+    key = await asyncio.to_thread(blobs.keep, part)
+    return Kept(
+        repository=name,
+        sha256=part.sha256,
+        size=part.size,
+        crc32=part.crc32,
+        blob=key,
+        damaged=damaged,
+    )
+
+
+async def enter(
+    catalog: Catalog,
+    blobs: Blobs,
+    kept: Kept,
+    function: Callable[Concatenate[Connection, Kept, P], tuple[Held, T]],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """The result of a transaction that names what was kept; the blob it has no use for is gone."""
+    try:
+        held, result = await catalog.write(function, kept, *args, **kwargs)
+    except SonotecaError:
+        # A refusal of ours wrote no row. After any other failure the blob stays: a blob
+        # without a row is rubbish, a row without its blob is a lost recording.
+        await asyncio.to_thread(blobs.discard, kept.blob)
+        raise
+    if held.unused is not None:
+        await asyncio.to_thread(blobs.discard, held.unused)
+    return result
+
+
+def hold(connection: Connection, kept: Kept, at: str, *, put: bool = False) -> Held:
+    """The row of these bytes: a new one, or the one that is there, mended when it was damaged.
+
+    Looks first and writes after. Another writer may come between the two where there are several:
+    then its row is in the way of ours, nothing of this is kept, and the catalogue calls us again.
+    """
+    repository = find_or_make(connection, kept.repository, at)
+    content = {"size": kept.size, "blob": kept.blob, "crc32": kept.crc32}
+    row = connection.execute(
+        select(objects.c.seq, objects.c.blob, objects.c.put, objects.c.peaks_state).where(
+            objects.c.repository == repository, objects.c.oid == kept.sha256
+        )
+    ).first()
+    if row is None:
+        values = {"repository": repository, "oid": kept.sha256, "put": int(put), "created": at}
+        state = {"peaks_state": NO_PEAKS} if put else {}
+        made = connection.execute(objects.insert().values(values | content | state))
+        assert made.inserted_primary_key is not None
+        return Held(repository, int(made.inserted_primary_key[0]), known=False, unused=None)
+    changed: dict[str, Any] = {"put": 1} if put and not row.put else {}
+    if row.blob == kept.damaged:
+        changed |= content
+    if changed:
+        connection.execute(objects.update().where(objects.c.seq == row.seq).values(changed))
+    if not put:
+        want_peaks(connection, row.seq)
+    unused = row.blob if "blob" in changed else kept.blob
+    return Held(repository, row.seq, known=True, unused=unused)
+
+
+def want_peaks(connection: Connection, seq: int) -> None:
+    """A sound is to use this object: its waveform is computed, if nobody wanted it so far."""
+    unasked = (objects.c.seq == seq) & (objects.c.peaks_state == NO_PEAKS)
+    connection.execute(objects.update().where(unasked).values(peaks_state="pending"))
+
+
+def fault_of(blobs: Blobs, key: str, size: int, sha256: str | None = None) -> str | None:
+    """What is wrong with a blob, in words that follow its name; None when it is whole.
+
+    With a digest every byte is read.
+    """
+    try:
+        blob = blobs.open(key)
+        try:
+            if blob.size != size:
+                return f"has {blob.size} bytes instead of {size}"
+            if sha256 is not None and _digest(blob) != sha256:
+                return "has other bytes than when it was stored"
+        finally:
+            blob.close()
+    except BlobMissingError as error:
+        return error.fault
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise  # that says nothing about the blob
+        return f"cannot be read ({error.strerror})"
+    return None
+
+
+def named_blobs(connection: Connection, ending: str) -> set[str]:
+    """The keys that rows name and that end so."""
+    names: set[str] = set()
+    for column in (objects.c.blob, objects.c.peaks_blob):
+        query = select(column).where(column.endswith(ending))
+        names.update(key for key in connection.execute(query).scalars() if key is not None)
+    return names
+
+
+def is_used(connection: Connection, seq: int) -> bool:
+    """Whether a sound uses this object, or did in a revision that can come back."""
+    return bool(connection.execute(select(_uses(seq))).scalar_one())
+
+
+def note_unused(connection: Connection, names: Iterable[str], at: float) -> None:
+    """Note since when nothing refers to these; what is noted already keeps its moment."""
+    wanted = set(names)
+    known = set(connection.execute(select(facts.c.name).where(facts.c.name.in_(wanted))).scalars())
+    rows = [{"name": name, "value": str(at)} for name in sorted(wanted - known)]
+    if rows:
+        connection.execute(facts.insert(), rows)
+
+
+def _put(connection: Connection, kept: Kept) -> tuple[Held, None]:
+    return hold(connection, kept, feed.timestamp(feed.now(connection)), put=True), None
+
+
+def _find(connection: Connection, repository: str, oid: str) -> Row[*tuple[Any, ...]] | None:
+    used = exists().where(sounds.c.object == objects.c.seq)
+    columns = (
+        objects.c.seq, objects.c.oid, objects.c.size, objects.c.created, objects.c.put,
+        objects.c.blob, objects.c.peaks_blob, used.label("used"),
+    )  # fmt: skip
+    query = select(*columns).join(repositories)
+    query = query.where(repositories.c.name == repository, objects.c.oid == oid)
+    return connection.execute(query).first()
+
+
+def _delete(connection: Connection, repository: str, oid: str) -> None:
+    row = _find(connection, repository, oid)
+    if row is None:
+        raise _not_found(repository, oid)
+    if not is_used(connection, row.seq):
+        connection.execute(objects.delete().where(objects.c.seq == row.seq))
+        left = [f"{UNUSED_BLOB}{key}" for key in (row.blob, row.peaks_blob) if key]
+        note_unused(connection, left, feed.now(connection).timestamp())
+    elif row.put:
+        connection.execute(objects.update().where(objects.c.seq == row.seq).values(put=0))
+    else:
+        raise ObjectInUseError
+
+
+def _uses(seq: Any) -> Any:
+    by_sound = exists().where(sounds.c.object == seq)
+    by_revision = exists().where(revisions.c.object == seq)
+    return or_(by_sound, by_revision)
+
+
+def _is_wav(blobs: Blobs, key: str) -> bool:
+    blob = blobs.open(key)
+    try:
+        probe(blob.read_at, blob.size)
+    except NotAWavError:
+        return False
+    finally:
+        blob.close()
+    return True
+
+
+def _digest(blob: Blob) -> str:
+    sha256, at = hashlib.sha256(), 0
+    while at < blob.size:
+        piece = blob.read_at(at, _PIECE)
+        if not piece:
+            break
+        sha256.update(piece)
+        at += len(piece)
+    return sha256.hexdigest()
+
+
+def _not_found(repository: str, oid: str) -> NotFoundError:
+    return NotFoundError(f"there is no object {oid[:64]} in repository “{repository[:100]}”")

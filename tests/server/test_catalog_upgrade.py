@@ -1,0 +1,124 @@
+"""A library of the first version, brought to the present one with all that was in it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import msgspec
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, MetaData, select, text
+
+from sonoteca_server.catalog import feed
+from sonoteca_server.catalog.engines import home_of
+from sonoteca_server.catalog.schema import sounds
+from sonoteca_server.catalog.sqlite import open_engine
+from sonoteca_shared.models import Finding, Sound
+from tests.kit.faults import make_sound
+
+AT = "2026-01-05T00:00:00Z"
+
+
+def first_library(path: Path, library: list[Sound]) -> None:
+    """A catalogue as the first tables held it."""
+    config = Config()
+    config.set_main_option("script_location", "sonoteca_server.catalog:migrations")
+    engine = open_engine(path)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        tables = MetaData()
+        tables.reflect(connection)
+        put(connection, tables, "facts", name="library", value="first")
+        put(connection, tables, "repositories", seq=1, name="main", created=AT)
+        for seq, sound in enumerate(library, 1):
+            doc = msgspec.to_builtins(sound)
+            same = ("id", "folder", "name", "size", "duration", "samplerate", "bitdepth",
+                    "channels", "format", "container", "rev")  # fmt: skip
+            row = {column: doc[column] for column in same} | {
+                "seq": seq, "repository": 1, "object": seq, "folder_key": "", "changed": seq,
+                "name_key": sound.name, "created": AT, "words": f" {sound.name[:-4]} wav",
+                "doc": msgspec.json.encode(sound).decode(),
+            }  # fmt: skip
+            put(connection, tables, "objects", seq=seq, repository=1, oid=sound.sha256,
+                size=sound.size, blob=f"blob-{seq}", created=AT)  # fmt: skip
+            put(connection, tables, "sounds", **row)
+            put(connection, tables, "changes", type="sound.created", subject=sound.id, rev=1, at=AT)
+    engine.dispose()
+
+
+def put(connection: Connection, tables: MetaData, table: str, **values: object) -> None:
+    connection.execute(tables.tables[table].insert().values(values))
+
+
+@pytest.fixture
+def library() -> list[Sound]:
+    odd = (Finding(code="wav.empty", severity="warning", offset=36),)
+    plain = [make_sound(name.encode(), f"{name}.wav") for name in ("door", "rain")]
+    said = msgspec.structs.replace(plain[1], description="on a tin roof", findings=odd)
+    return [plain[0], said]
+
+
+def test_nothing_is_lost_and_the_new_columns_are_filled(
+    tmp_path: Path, library: list[Sound]
+) -> None:
+    first_library(tmp_path / "catalog.sqlite", library)
+    catalog = home_of("sqlite", tmp_path).open()
+
+    def look(connection: Connection) -> list[tuple[object, ...]]:
+        query = select(sounds.c.doc, sounds.c.description, sounds.c.finding_count, sounds.c.trashed)
+        return [tuple(row) for row in connection.execute(query.order_by(sounds.c.seq))]
+
+    try:
+        rows = asyncio.run(catalog.read(look))
+        page = asyncio.run(catalog.read(feed.read, feed.FeedCursor("first", 1), 10))
+    finally:
+        catalog.close()
+    assert [msgspec.json.decode(str(row[0]), type=Sound) for row in rows] == library
+    assert [row[1:] for row in rows] == [("", 0, None), ("on a tin roof", 1, None)]
+    assert [msgspec.json.decode(doc)["id"] for doc in page.docs] == [library[1].id]
+
+
+def test_full_text_finds_what_was_there_and_follows_what_changes(
+    tmp_path: Path, library: list[Sound]
+) -> None:
+    first_library(tmp_path / "catalog.sqlite", library)
+    home_of("sqlite", tmp_path).open().close()
+    with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
+
+        def found(words: str) -> list[int]:
+            query = "SELECT rowid FROM search WHERE search MATCH ? ORDER BY rowid"
+            return [row[0] for row in connection.execute(query, [words])]
+
+        assert (found("door"), found('"ra"*'), found("wav")) == ([1], [2], [1, 2])
+        connection.execute("UPDATE sounds SET words = ' gate' WHERE seq = 1")
+        connection.execute("UPDATE sounds SET rating = 5 WHERE seq = 2")
+        assert (found("door"), found("gate"), found("wav")) == ([], [1], [2])
+        connection.execute("DELETE FROM sounds WHERE seq = 2")
+        assert found("rain") == []
+        connection.execute("INSERT INTO search(search) VALUES ('integrity-check')")
+    connection.close()
+
+
+def test_what_stops_half_way_changes_nothing(
+    tmp_path: Path, library: list[Sound], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_library(tmp_path / "catalog.sqlite", library)
+
+    def fail(_connection: Connection) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(feed, "begin", fail)
+        with pytest.raises(KeyboardInterrupt):
+            home_of("sqlite", tmp_path).open()
+    engine = open_engine(tmp_path / "catalog.sqlite")
+    with engine.connect() as connection:
+        step = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        count = connection.execute(text("SELECT count(*) FROM sounds")).scalar_one()
+    engine.dispose()
+    assert (step, count) == ("0001", 2)
+    home_of("sqlite", tmp_path).open().close()
