@@ -19,7 +19,7 @@ from sonoteca_server.handlers.sounds import answer_page
 from sonoteca_server.library.ingest import Admitted, OnConflict, Wish
 from sonoteca_server.storage.local import Part
 from sonoteca_server.wire.errors import MediaTypeError, TooLargeError
-from sonoteca_server.wire.intake import Form, Intake
+from sonoteca_server.wire.intake import DROP_LIMIT, DROP_S, Form, Intake
 from sonoteca_shared import routes
 from sonoteca_shared.disposition import parse_filename
 from sonoteca_shared.errors import BadRequestError, SonotecaError
@@ -37,6 +37,7 @@ class UploadHandler(Handler):
     intake: Intake | None = None
     form: Form | None = None
     watchdog: object | None = None
+    dropped = 0
     admitting = False
 
     async def begin(self) -> None:
@@ -55,7 +56,7 @@ class UploadHandler(Handler):
         self.intake = Intake(part, limit=limit, check_room=check_room)
         if kind.lower().startswith("multipart/form-data"):
             self.form = Form(kind, self.intake, _WISHES)
-        self._watch()
+        self._watch(self.services.body_idle_s)
 
     def _begin_part(self, check_room: Callable[[int], None]) -> Part:
         # Tornado refuses a misshapen Content-Length, but not before this.
@@ -69,7 +70,7 @@ class UploadHandler(Handler):
 
     async def data_received(self, chunk: bytes) -> None:
         if self.intake is None:
-            await super().data_received(chunk)
+            self._drop(chunk)
             return
         self._unwatch()
         try:
@@ -77,13 +78,16 @@ class UploadHandler(Handler):
         except (SonotecaError, OSError) as error:
             self._discard()
             await self.refuse_early(error)
+            self._watch(DROP_S)
         else:
-            self._watch()
+            self._watch(self.services.body_idle_s)
 
     async def post(self) -> None:
         self._unwatch()
         if self.intake is None:
-            return  # the client left when its last byte was read, and its part is dropped
+            # Refused, or the client left when its last byte was read: the line is of no more use.
+            self.request.connection.stream.close()  # type: ignore[union-attr]
+            return
         self.admitting = True
         try:
             if self.form is not None:
@@ -110,11 +114,16 @@ class UploadHandler(Handler):
         self._discard()
         self.services.running.end(self)
 
-    def _watch(self) -> None:
+    def _drop(self, chunk: bytes) -> None:
+        self.dropped += len(chunk)
+        if self.dropped > DROP_LIMIT:
+            self.request.connection.stream.close()  # type: ignore[union-attr]
+
+    def _watch(self, seconds: float) -> None:
         """A client that falls silent for too long is given up, and its part with it."""
         self._unwatch()
         stream = self.request.connection.stream  # type: ignore[union-attr]
-        self.watchdog = IOLoop.current().call_later(self.services.body_idle_s, stream.close)
+        self.watchdog = IOLoop.current().call_later(seconds, stream.close)
 
     def _unwatch(self) -> None:
         if self.watchdog is not None:
