@@ -103,6 +103,7 @@ def main(picture: Path) -> int:
             desktop = Desktop(url, folder / "client", theme=theme, output=Quiet())
             desktop.server_name = "studio.local"
             desktop.start()
+            desktop.window.resize(1440, 860)
             scene = Scene(desktop, folder / "downloads", picture)
             code = application.exec()
             scene.deleteLater()

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from PySide6.QtCore import QByteArray, QObject, QUrl
+from PySide6.QtCore import QByteArray, QObject, QSize, QUrl
 from PySide6.QtGui import QDesktopServices, QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -37,6 +37,8 @@ from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.models import Sound
 
 _logger = logging.getLogger(__name__)
+
+_FRAME = QSize(16, 48)  # what a window manager may put around the window
 
 
 class Desktop(QObject):
@@ -78,6 +80,7 @@ class Desktop(QObject):
         )
         self.player.set_volume(self.choices.volume)
         self._closed = False
+        self._away = False
         self._wire()
 
     def start(self) -> None:
@@ -85,10 +88,17 @@ class Desktop(QObject):
         if self.choices.geometry:
             state = QByteArray(base64.b64decode(self.choices.geometry))
             self.window.restoreGeometry(state)
+        else:
+            room = self.window.screen().availableGeometry().size() - _FRAME
+            self.window.resize(self.window.size().boundedTo(room))
         self.window.show()
         self.sounds.refresh()
         self.queue.start()
         self.sync.start()
+        self._look_for_files()
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        application.applicationStateChanged.connect(self._look_for_files)
 
     def close(self) -> None:
         """Stop everything; what was running goes on at the next start."""
@@ -144,6 +154,9 @@ class Desktop(QObject):
         reach = Reach.ONLINE if state.reached else Reach.OFFLINE
         wait = None if state.retry_at is None else max(0.0, state.retry_at - time.monotonic())
         self.window.show_connection(Connection(reach, self.server_name, wait))
+        if state.reached and self._away:
+            self.queue.retry_waiting()
+        self._away = not state.reached
         if state.changed:
             self.overviews.forget_missing()
             self.sounds.refresh()
@@ -161,18 +174,31 @@ class Desktop(QObject):
         if gathered.sentence:
             self.window.show_notice(gathered.sentence)
 
+    def _look_for_files(self) -> None:
+        """Downloads may have been moved or removed, most likely while we were not in front."""
+        if not self._closed:
+            self.bridge.run(self.queue.look_for_files)
+
     # What the user wants
 
     def _play(self, sound: Sound, start: float) -> None:
-        self.player.play(sound, local=self.queue.local_file(sound.sha256), start=start)
+        self.player.play(sound, local=self._local_file(sound), start=start)
 
     def _download(self, sounds: list[Sound], folder: Path) -> None:
         self.queue.download_all(sounds, folder)
 
     def _show_in_folder(self, sound: Sound) -> None:
-        path = self.queue.local_file(sound.sha256)
+        path = self._local_file(sound)
         if path is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+        else:
+            self.window.show_notice(f"“{sound.name}” is no longer where it was downloaded to.")
+
+    def _local_file(self, sound: Sound) -> Path | None:
+        path = self.queue.local_file(sound.sha256)
+        if path is None and sound.sha256 in self.queue.local_digests():
+            self._look_for_files()
+        return path
 
     def _choose_download_folder(self, folder: Path) -> None:
         self.choices.download_folder = str(folder)

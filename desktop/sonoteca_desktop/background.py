@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
 from sonoteca_desktop.sync.engine import SyncState
+
+T = TypeVar("T")
 
 
 class Bridge(QObject):
@@ -37,6 +39,6 @@ class Bridge(QObject):
         """The listener of the transfer queue."""
         self.transfersChanged.emit()
 
-    def run(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+    def run(self, work: Callable[[], T], done: Callable[[T], object] = lambda _: None) -> None:
         """Run `work` in a thread and give its result to `done`, a signal's emit, there."""
         threading.Thread(target=lambda: done(work()), name="background", daemon=True).start()

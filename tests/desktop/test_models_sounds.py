@@ -191,6 +191,14 @@ def test_many_pages_come_and_go(mirror: Mirror, model: SoundsModel, qtbot: QtBot
     assert names(model)[-1] == "Rain on tin.wav"
 
 
+def test_an_answer_that_comes_after_the_end_is_not_looked_at(
+    model: SoundsModel, qtbot: QtBot
+) -> None:
+    model.close()  # and so is the mirror by now
+    with qtbot.assertNotEmitted(model.aboutToSwap):
+        model.searcher.found.emit(Answer(model.question, array("q"), 0, 0))
+
+
 def test_a_broken_mirror_is_told_in_words(model: SoundsModel, mirror: Mirror, qtbot: QtBot) -> None:
     mirror.close()
     with qtbot.waitSignal(model.failed) as failed:

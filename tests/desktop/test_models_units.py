@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from PySide6.QtGui import QTextDocument
 
 from sonoteca_desktop.models import units
 from tests.kit.window import sound
@@ -82,6 +83,13 @@ def test_the_longer_it_takes_the_rougher_it_is_told(seconds: float, words: str) 
 def test_the_format_in_short(facts: dict[str, object], words: str) -> None:
     shown = msgspec.structs.replace(sound("a.wav"), **facts)
     assert units.sample_format(shown) == words
+
+
+def test_a_tag_in_a_name_is_no_markup() -> None:
+    assert units.tool_tip("day 1/take & 2.wav\nloud") == "day 1/take & 2.wav\nloud"
+    document = QTextDocument()
+    document.setHtml(units.tool_tip("<b>take</b> & 2.wav\n<img src=x>"))
+    assert document.toPlainText() == "<b>take</b> & 2.wav\n<img src=x>"
 
 
 def test_numbers_and_days() -> None:

@@ -27,7 +27,10 @@ RATE = 48_000
 
 
 def play(path: Path, cache: Path) -> None:
-    """What the other process does: play a file, tell what happens, and end with it."""
+    """What the other process does: play a file, tell what happens, and end with it.
+
+    A restless one pauses for a moment each second, and asks for an output anew each time.
+    """
     app = QCoreApplication(sys.argv)
     player = Player(Client("http://127.0.0.1:9"), cache)
     ticker = QTimer(interval=50)
@@ -43,8 +46,16 @@ def play(path: Path, cache: Path) -> None:
     def tick() -> None:
         tell("at", f"{player.position():.3f}")
 
+    def again() -> None:
+        player.pause()
+        player.resume()
+
     ticker.timeout.connect(tick)
     ticker.start()
+    pauses = QTimer(interval=1000)
+    pauses.timeout.connect(again)
+    if path.name.startswith("restless"):
+        pauses.start()
     player.deviceChanged.connect(lambda sentence: tell("device", sentence))
     player.finished.connect(end)
     player.failed.connect(end)
@@ -135,6 +146,40 @@ def test_goes_on_silently_when_the_device_goes_and_on_the_next_one_that_comes(
         until(lambda: sink.control("list", "short", "sink-inputs").strip())
         place = playing.position
         until(lambda: playing.position > place + 0.3)
+    finally:
+        playing.process.terminate()
+        playing.process.wait(10)
+
+
+def test_the_program_outlives_the_sound_server(sink: NullSink, tmp_path: Path) -> None:
+    path = wavs.write_wav(tmp_path / "restless.wav", samplerate=RATE, seconds=60)
+    playing = Playing(path, tmp_path / "cache", sink)
+    try:
+        until(lambda: playing.position > 0.3)
+        sink.stop()
+        until(lambda: any("has stopped" in each for each in playing.devices))
+        stood = playing.position
+        # Qt tries for three seconds to reach it; a sink that is started after that ends everything.
+        until(
+            lambda: playing.position > stood + 7 or playing.process.poll() is not None, seconds=20
+        )
+        assert playing.process.poll() is None
+    finally:
+        playing.process.terminate()
+        playing.process.wait(10)
+
+
+def test_a_sound_server_that_comes_back_at_once_is_used_again(
+    sink: NullSink, tmp_path: Path
+) -> None:
+    path = wavs.write_wav(tmp_path / "a.wav", samplerate=RATE, seconds=60)
+    playing = Playing(path, tmp_path / "cache", sink)
+    try:
+        until(lambda: playing.position > 0.3)
+        sink.stop()
+        sink.start()
+        until(lambda: sink.control("list", "short", "sink-inputs").strip(), seconds=20)
+        until(lambda: playing.devices[-1] == "")
     finally:
         playing.process.terminate()
         playing.process.wait(10)

@@ -98,6 +98,18 @@ def test_a_broken_file_says_why_and_does_not_stop_the_others(desk: Desk, tmp_pat
     assert len(desk.server.asked) == 3  # no second try
 
 
+def test_what_failed_is_tried_again_when_it_is_wanted_again(desk: Desk, tmp_path: Path) -> None:
+    source = tmp_path / "a.wav"
+    source.write_bytes(b"")
+    key = desk.queue.upload(source, "x")
+    desk.until_state(key, State.FAILED)
+    desk.queue.upload_all([])
+    assert desk[key].state is State.FAILED
+    source.write_bytes(b"mended")
+    assert desk.queue.upload(source, "x") == key
+    assert desk.until_state(key, State.DONE).total == 6
+
+
 def test_pauses_and_goes_on_where_it_was(desk: Desk) -> None:
     desk.server.script.append(stall(700_000))
     key = desk.fetch(DATA)
@@ -174,6 +186,24 @@ def test_a_finished_file_outlives_its_row(desk: Desk) -> None:
     assert desk.queue.local_file(sha256) is None
     (desk.sounds / "a.wav").unlink()
     assert desk.queue.local_file(sha256) is None
+
+
+def test_a_look_tells_which_files_are_gone(desk: Desk) -> None:
+    sha256 = desk.until_state(desk.fetch(DATA), State.DONE).sha256 or ""
+    changes = desk.changes
+    desk.queue.look_for_files()
+    assert (desk.queue.local_digests(), desk.changes) == (frozenset({sha256}), changes)
+    (desk.sounds / "a.wav").rename(desk.sounds / "away.wav")
+    desk.queue.look_for_files()
+    assert desk.queue.local_digests() == frozenset()
+    assert desk.changes > changes
+    (desk.sounds / "away.wav").rename(desk.sounds / "a.wav")
+    desk.queue.look_for_files()
+    assert desk.queue.local_digests() == {sha256}
+    (desk.sounds / "a.wav").unlink()
+    desk.queue.look_for_files()
+    desk.until_state(desk.fetch(DATA), State.DONE)
+    assert desk.queue.local_digests() == {sha256}
 
 
 def test_nothing_is_fetched_twice_at_once(desk: Desk) -> None:

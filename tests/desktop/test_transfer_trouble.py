@@ -78,6 +78,35 @@ def test_the_user_need_not_wait(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> 
     assert desk.names == ["a.wav", "b.wav"]
 
 
+def test_nobody_waits_when_the_server_is_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "back_off", lambda tries, chance: 600.0)  # noqa: ARG005
+    desk.server.script += [hang_up, hang_up]
+    keys = desk.queue.download_all(
+        [desk.server.add(DATA, "a.wav"), desk.server.add(DATA[1:], "b.wav")], desk.sounds
+    )
+    desk.until(lambda: any(desk[key].state is State.WAITING for key in keys))
+    desk.queue.retry_waiting()
+    desk.until(lambda: desk[keys[0]].state is State.DONE or desk[keys[1]].state is State.DONE)
+    desk.queue.retry_waiting()
+    desk.until(lambda: not desk.queue.busy)
+    assert desk.names == ["a.wav", "b.wav"]
+
+
+def test_the_time_told_is_that_of_the_whole_server(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience = iter((1.0, 600.0))
+    monkeypatch.setattr(queue_module, "back_off", lambda tries, chance: next(patience))  # noqa: ARG005
+    desk.server.script += [stall(1000), stall(1000)]
+    keys = [desk.fetch(DATA), desk.fetch(DATA[1:], "b.wav")]
+    desk.until(lambda: all(desk[key].done == 1000 for key in keys))
+    desk.server.shutdown()
+    desk.server.server_close()
+    desk.server.released.set()
+    desk.until(lambda: all(desk[key].state is State.WAITING for key in keys))
+    assert all(" in 600 s" in desk[key].note or " in 599 s" in desk[key].note for key in keys)
+
+
 def test_waits_as_long_as_the_server_asks(desk: Desk) -> None:
     desk.server.script.append(refuse(503, "Busy", Retry_After="40"))
     key = desk.fetch(DATA)

@@ -151,6 +151,25 @@ def test_search_as_one_types_and_escape_clears(parts: Parts, qtbot: QtBot) -> No
     assert field.text() == ""
 
 
+def test_the_rows_of_before_are_not_played_when_one_types_fast(parts: Parts, qtbot: QtBot) -> None:
+    table, field = parts.window.library.table, parts.window.top.search
+    field.setFocus()
+    with qtbot.waitSignal(parts.sounds.swapped):
+        qtbot.keyClicks(field, "take1")
+        press(qtbot, field, _Q.Key_Return)
+        assert parts.player.played == []
+    assert parts.player.sound == TAKES[2]
+    assert table.hasFocus()
+    refresh(parts, qtbot)
+    assert len(parts.player.played) == 1
+
+
+def test_a_pasted_book_is_no_trouble(parts: Parts, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(parts.sounds.swapped):
+        parts.window.top.search.setText("rain " * 5000)
+    assert words(parts, "countLabel") == "1 of 4 sounds"
+
+
 def test_an_empty_search_says_so_and_offers_to_clear_it(parts: Parts, qtbot: QtBot) -> None:
     with qtbot.waitSignal(parts.sounds.swapped):
         parts.window.top.search.setText("xyz")
@@ -199,6 +218,14 @@ def test_folders_are_a_tree_and_show_what_is_in_them(parts: Parts, qtbot: QtBot)
     fill(parts.mirror, [sound("a.wav", folder="day 0/noon", number=9)])
     refresh(parts, qtbot)
     assert sidebar.title == "day 2"  # the choice stays while others come before it
+
+
+def test_folders_are_ordered_as_people_count(parts: Parts, qtbot: QtBot) -> None:
+    fill(parts.mirror, [sound("a.wav", folder=f"day {day}", number=9 + day) for day in (10, 20)])
+    refresh(parts, qtbot)
+    sidebar = parts.window.sidebar
+    places = [sidebar.item(row).text() for row in range(4, sidebar.count())]
+    assert places == ["day 1", "day 2", "day 3", "day 10", "day 20"]
 
 
 def test_an_empty_place_leads_back(parts: Parts, qtbot: QtBot) -> None:

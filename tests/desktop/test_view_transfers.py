@@ -158,6 +158,15 @@ def test_a_limit_of_ones_own(parts: Parts, qtbot: QtBot) -> None:
     assert limit.menu.actions()[-1].isChecked()
 
 
+def test_enter_sets_the_limit(parts: Parts, qtbot: QtBot) -> None:
+    parts.window.transfers.limit.menu.actions()[-1].trigger()
+    field = parts.window.findChild(QSpinBox, "limitField")
+    assert isinstance(field, QSpinBox)
+    qtbot.keyClicks(field, "1500")
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert parts.queue.limit == 1_500_000
+
+
 def test_a_cancelled_dialog_leaves_the_limit(parts: Parts) -> None:
     limit = parts.window.transfers.limit
     limit.menu.actions()[-1].trigger()

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QEvent, QObject
 from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from sonoteca_desktop.models.sounds import Column
@@ -77,3 +79,26 @@ def test_the_played_part_is_in_the_accent_colour(parts: Parts) -> None:
     assert accent not in colours(right)
     large = parts.window.player_bar.waveform.grab().toImage()
     assert accent in colours(large.copy(0, 0, large.width() // 2 - 4, large.height()))
+
+
+class Paints(QObject):
+    """Counts how often a widget is painted."""
+
+    count = 0
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        self.count += event.type() == QEvent.Type.Paint
+        return False
+
+
+def test_the_playhead_of_a_long_sound_is_seen_to_move(parts: Parts, qtbot: QtBot) -> None:
+    waveform = parts.window.player_bar.waveform
+    waveform.set_sound(RAIN)
+    qtbot.wait(20)
+    paints = Paints()
+    waveform.installEventFilter(paints)
+    for step in range(1, 101):  # of a sixth of a pixel, as in the minutes of an ambience
+        waveform.set_position(RAIN.duration * step / waveform.width() / 6)
+        QApplication.processEvents()
+    waveform.removeEventFilter(paints)
+    assert 16 <= paints.count <= 60

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QSize, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QSlider, QWidget
 from pytestqt.qtbot import QtBot
@@ -283,3 +283,13 @@ def test_the_theme_changes_at_once_and_is_told(parts: Parts, qtbot: QtBot) -> No
     assert told.args == ["light"]
     assert dark.lightness() < 60 < 200 < light.lightness()
     assert parts.window.commands[Command.SWITCH_THEME].text() == "Dark theme"
+
+
+def test_another_theme_leaves_the_words_and_icon_of_what_plays(parts: Parts) -> None:
+    parts.window.library.table.select_row(0)
+    parts.window.commands[Command.SWITCH_THEME].trigger()
+    play = parts.window.commands[Command.PLAY]
+    size = QSize(16, 16)
+    pause = parts.theme.icon("pause").pixmap(size).toImage()
+    assert play.text() == "Pause"
+    assert play.icon().pixmap(size).toImage() == pause

@@ -135,7 +135,23 @@ class NullSink:
     env: dict[str, str]
     """What a program needs in its environment to play on it."""
     rate: int
+    _command: list[str]
+    _log: Path
+    _server: subprocess.Popen[bytes] | None = None
     _recorders: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start the server, or start it again."""
+        with self._log.open("ab") as log:
+            self._server = subprocess.Popen(self._command, env=self.env, stdout=log, stderr=log)
+        until(lambda: _answers(self.env))
+
+    def stop(self) -> None:
+        """End the server, as a crash or an update of the system does."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait(5)
+        self._server = None
 
     def control(self, *command: str) -> str:
         """Run `pactl`."""
@@ -173,16 +189,13 @@ def null_sink(*, rate: int = 48_000) -> Iterator[NullSink]:
         # Without `norewinds` the sink renders two seconds at once, and all would come that late.
         command += ["-L", f"module-null-sink sink_name=null rate={rate} norewinds=1"]
         command[-1] += " format=float32le"
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(command, env=env, stdout=log, stderr=log)
-        sink = NullSink(env, rate)
+        sink = NullSink(env, rate, command, folder / "log")
         try:
-            until(lambda: _answers(env))
+            sink.start()
             yield sink
         finally:
             sink.stop_recording()
-            server.terminate()
-            server.wait(5)
+            sink.stop()
 
 
 def _answers(env: dict[str, str]) -> bool:

@@ -92,10 +92,8 @@ def test_a_body_that_nobody_asked_for_is_dropped_and_the_line_stays_in_step(
     server: ServerProcess,
 ) -> None:
     with requests.Session() as session:
-        assert session.get(f"{server.url}/list", data=b"x" * 100_000, timeout=10).json() == []
+        assert session.get(f"{server.url}/list", data=bytes(2 * MIB), timeout=10).json() == []
         assert session.get(f"{server.url}/healthz", timeout=10).status_code == 200
-    large = requests.get(f"{server.url}/list", data=bytes(2 * MIB), timeout=10)
-    assert (large.status_code, large.json()["code"]) == (413, "too-large")
 
 
 @pytest.mark.parametrize(

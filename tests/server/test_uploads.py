@@ -228,6 +228,21 @@ def test_a_file_over_the_limit_is_refused_whether_its_length_is_told_or_not(
         assert post(server, wav(), name="b.wav").status_code == 201
 
 
+def test_a_file_over_the_limit_in_small_pieces_is_refused_while_more_come(tmp_path: Path) -> None:
+    # Tornado waits for the next piece already when it hands over the one that is too much.
+    with serve(tmp_path / "library", max_upload_bytes=1_000) as server:
+        address = urlsplit(server)
+        with socket.create_connection((address.hostname, address.port), timeout=10) as line:
+            piece = b"7d0\r\n" + bytes(2_000) + b"\r\n"
+            head = b"POST /post HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+            line.sendall(head + piece)
+            assert line.recv(12) == b"HTTP/1.1 413"
+            line.sendall(piece * 10 + b"0\r\n\r\n")
+            while line.recv(10_000):
+                pass  # until our side is closed, and not reset
+    assert list((tmp_path / "library" / "incoming").iterdir()) == []
+
+
 def test_a_full_disk_is_said_before_the_body_is_taken(tmp_path: Path) -> None:
     with serve(tmp_path / "library", min_free_bytes=1 << 60) as server:
         answer = post(server, wav(), name="a.wav")

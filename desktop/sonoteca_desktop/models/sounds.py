@@ -105,6 +105,7 @@ class SoundsModel(QAbstractTableModel):
         self.local_total = 0
         self.folders: list[tuple[str, int]] = []
         self.loaded = False
+        self._closed = False
         self.searcher = Searcher(mirror, self)
         self.searcher.found.connect(self._take)
         self.searcher.failed.connect(self.failed)
@@ -165,6 +166,7 @@ class SoundsModel(QAbstractTableModel):
     def close(self) -> None:
         """End the search thread; call it before the mirror is closed."""
         self._debounce.stop()
+        self._closed = True
         self.searcher.close()
 
     # Rows
@@ -261,7 +263,7 @@ class SoundsModel(QAbstractTableModel):
         match column:
             case Column.NAME:
                 place = f"{sound.folder}/{sound.name}" if sound.folder else sound.name
-                return f"{place}\n{sound.description}" if sound.description else place
+                return units.tool_tip(f"{place}\n{sound.description}".rstrip())
             case Column.FORMAT:
                 return f"{units.sample_format(sound)} · {units.channels(sound.channels)}"
             case Column.SIZE:
@@ -276,7 +278,7 @@ class SoundsModel(QAbstractTableModel):
     # Answers
 
     def _take(self, answer: Answer) -> None:
-        if answer.question != self._question:
+        if self._closed or answer.question != self._question:
             return  # typed on meanwhile: a newer answer is on its way
         fresh = answer.question != self._shown or not self.loaded
         self.total, self.local_total = answer.total, answer.local_total

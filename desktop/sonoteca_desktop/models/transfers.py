@@ -182,7 +182,7 @@ class TransfersModel(QAbstractListModel):
             case Qt.ItemDataRole.DisplayRole:
                 return transfer.name
             case Qt.ItemDataRole.ToolTipRole:
-                return f"{transfer.name}\n{line(transfer)}"
+                return units.tool_tip(f"{transfer.name}\n{line(transfer)}")
             case Qt.ItemDataRole.AccessibleTextRole:
                 return f"{transfer.kind.capitalize()} of {transfer.name}: {line(transfer)}"
         if role == TransferRole:
@@ -269,6 +269,10 @@ class TransfersModel(QAbstractListModel):
 
 
 def _ordered(transfers: list[Transfer]) -> list[Transfer]:
-    """What still has to be done in the order of the queue, then what ended, the latest first."""
+    """What still has to be done in the order of the queue, then what ended, the latest first.
+
+    What failed stands above what is done: one bad file of five hundred must not be looked for.
+    """
     open_ones = [row for row in transfers if row.state not in _ENDED]
-    return open_ones + [row for row in reversed(transfers) if row.state in _ENDED]
+    failed = [row for row in reversed(transfers) if row.state == State.FAILED]
+    return open_ones + failed + [row for row in reversed(transfers) if row.state == State.DONE]

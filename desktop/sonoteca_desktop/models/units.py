@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from datetime import datetime
 
 from sonoteca_shared.models import Sound
@@ -87,6 +88,13 @@ def count(number: int) -> str:
 def sounds(number: int) -> str:
     """So many sounds: `1 sound`, `48 213 sounds`."""
     return "1 sound" if number == 1 else f"{count(number)} sounds"
+
+
+def tool_tip(text: str) -> str:
+    """Words for a tool tip, which Qt would take for markup when a name has a tag in it."""
+    if "<" not in text:
+        return text
+    return f"<span>{html.escape(text)}</span>".replace("\n", "<br>")
 
 
 def _scaled(value: float, *, exact_below: float = 9.95) -> tuple[str, str]:

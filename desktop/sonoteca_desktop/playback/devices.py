@@ -12,6 +12,7 @@ from sonoteca_desktop.playback.output import Output, OutputFactory
 from sonoteca_desktop.playback.reader import Reader
 from sonoteca_desktop.playback.samples import SampleFormat, UnplayableError
 from sonoteca_desktop.playback.silence import SilentOutput
+from sonoteca_desktop.playback.sound_server import SoundServer
 
 BUFFER_S = 0.1
 _TICK_MS = 20
@@ -20,8 +21,14 @@ _TICK_MS = 20
 _STALL_S = 2.5
 # A device that did not work is tried again after this time, or when devices come or go.
 _DEAD_S = 5.0
+# How often to look whether a sound server that went away is back.
+_RETURN_MS = 500
 
 NO_DEVICE = "No audio device found. Sounds play silently until one appears."
+NO_SERVER = (
+    "The sound service of this computer has stopped. Sounds play silently; when it runs again and "
+    "nothing is heard, start Sonoteca again."
+)
 
 _FORMATS = {
     SampleFormat.UINT8: QAudioFormat.SampleFormat.UInt8,
@@ -37,6 +44,9 @@ class DeviceOutputs(OutputFactory):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._dead: dict[bytes, float] = {}
+        self._server = SoundServer()
+        self._return = QTimer(self, interval=_RETURN_MS)
+        self._return.timeout.connect(self._look_for_server)
         self._devices = QMediaDevices(self)
         self._devices.audioOutputsChanged.connect(self._on_devices_changed)
         self._thread = QThread(self)
@@ -51,6 +61,8 @@ class DeviceOutputs(OutputFactory):
     def missing(self) -> str:
         if self._device() is not None:
             return ""
+        if self._server.lost:
+            return NO_SERVER
         devices = QMediaDevices.audioOutputs()
         if not devices:
             return NO_DEVICE
@@ -76,12 +88,21 @@ class DeviceOutputs(OutputFactory):
 
     def _device(self) -> QAudioDevice | None:
         """The default device, or another one when that does not work."""
+        if self._server.lost:
+            self._return.start()
+            return None
         now = time.monotonic()
         devices = [QMediaDevices.defaultAudioOutput(), *QMediaDevices.audioOutputs()]
         for device in devices:
             if not device.isNull() and now - self._dead.get(_name(device), 0.0) > _DEAD_S:
                 return device
         return None
+
+    @Slot()
+    def _look_for_server(self) -> None:
+        if not self._server.lost:
+            self._return.stop()
+            self._on_devices_changed()  # they may be the same as before, and then Qt says nothing
 
     @Slot()
     def _on_devices_changed(self) -> None:

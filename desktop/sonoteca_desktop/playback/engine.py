@@ -165,6 +165,7 @@ class Player(QObject):
         self._reader, self._output, self._awaited = reader, output, 0
         output.set_volume(self.volume)
         output.start()
+        self._tell_devices()
 
     def _leave_output(self) -> None:
         """Stop the output, and keep in mind where it was."""

@@ -74,14 +74,17 @@ class Entry:
         """Something about it has changed."""
         self._view = None
 
-    def view(self, now: float) -> Transfer:
-        """How it stands; made anew only when it may have changed, for long lists are polled."""
+    def view(self, now: float, held: float = 0.0) -> Transfer:
+        """How it stands; made anew only when it may have changed, for long lists are polled.
+
+        Nothing is tried before `held`.
+        """
         view = self._view
         if view is None or self.row.state in _CHANGING or view.done != self.done:
-            view = self._view = self._make_view(now)
+            view = self._view = self._make_view(now, held)
         return view
 
-    def _make_view(self, now: float) -> Transfer:
+    def _make_view(self, now: float, held: float) -> Transfer:
         row, done = self.row, self.done
         running = row.state is State.RUNNING
         return Transfer(
@@ -92,7 +95,7 @@ class Entry:
             total=row.size,
             done=done,
             state=row.state,
-            note=self._note(now),
+            note=self._note(now, held),
             speed=self._meter.speed(now) if running else 0.0,
             seconds_left=self._meter.seconds_left(row.size - done, now) if running else None,
             path=row.path,
@@ -100,9 +103,9 @@ class Entry:
             sha256=row.sha256 or None,
         )
 
-    def _note(self, now: float) -> str:
+    def _note(self, now: float, held: float) -> str:
         if self.row.state is not State.WAITING:
             return self.row.note
-        seconds = math.ceil(self.next_at - now)
+        seconds = math.ceil(max(self.next_at, held) - now)
         when = f"in {seconds} s" if seconds > 0 else "now"
         return f"{self.row.note}; trying again {when}"

@@ -12,7 +12,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -111,15 +111,21 @@ class TransferQueue:
 
     def pause(self, key: int) -> None:
         """Stop a transfer until `resume`, over restarts too."""
-        self._ask(Event.PAUSE, key)
+        self._ask(Event.PAUSE, {key})
 
     def resume(self, key: int) -> None:
         """Let a paused transfer go on."""
-        self._ask(Event.RESUME, key)
+        self._ask(Event.RESUME, {key})
 
     def retry(self, key: int) -> None:
         """Try again now what waits, is blocked or has failed."""
-        self._ask(Event.RETRY, key)
+        self._ask(Event.RETRY, {key})
+
+    def retry_waiting(self) -> None:
+        """The server answers again: nothing has to wait for it any longer."""
+        self._ask(
+            Event.RETRY, {each.key for each in self.snapshot() if each.state is State.WAITING}
+        )
 
     def pause_all(self) -> None:
         """Pause everything that is not finished."""
@@ -160,18 +166,16 @@ class TransferQueue:
 
     def local_file(self, sha256: str) -> Path | None:
         """A finished download of these bytes that is still where it was put."""
-        for path, size in reversed(self._roster.local_files(sha256)):
-            try:
-                facts = path.stat()
-            except OSError:
-                continue
-            if facts.st_size == size:
-                return path
-        return None
+        return self._roster.local_file(sha256)
 
     def local_digests(self) -> frozenset[str]:
-        """The SHA-256 of everything downloaded here; `local_file` tells whether it still is."""
+        """The SHA-256 of everything downloaded here that was there at the last look."""
         return self._roster.local_digests()
+
+    def look_for_files(self) -> None:
+        """Look whether all that was downloaded still is where it was put; waits for the disk."""
+        if self._roster.look_for_files():
+            self._changed()
 
     def _download_row(self, sound: Sound, folder: Path) -> Row:
         return Row(
@@ -207,13 +211,14 @@ class TransferQueue:
     def _add(self, rows: list[Row]) -> list[int]:
         keys = self._roster.add(rows)
         self._changed()
+        self._ask(Event.RETRY, set(keys))  # what was in the list before, and came to nothing
         return keys
 
-    def _ask(self, event: Event, key: int | None = None) -> None:
-        """Something that the user wants of one transfer, or of all."""
+    def _ask(self, event: Event, keys: Collection[int] | None = None) -> None:
+        """Something that the user wants of some transfers, or of all."""
         roster = self._roster
         with roster.changing():
-            for entry in roster.choose(lambda entry: key in (None, entry.row.key)):
+            for entry in roster.choose(lambda entry: keys is None or entry.row.key in keys):
                 note = _pause_note(entry) if event is Event.PAUSE else ""
                 if not roster.step(entry, event, note):
                     continue

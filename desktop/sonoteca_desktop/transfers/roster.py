@@ -35,6 +35,7 @@ class Roster:
         self._unwritten: dict[int, Row] = {}
         self._entries: dict[int, Entry] = {}
         self._local: dict[str, list[tuple[Path, int]]] = {}
+        self._gone: frozenset[str] = frozenset()
         self._hold_until = 0.0
         self._closed = False
         for row in journal.rows(server):
@@ -52,17 +53,27 @@ class Roster:
         """All transfers as they stand, oldest first."""
         now = time.monotonic()
         with self._news:
-            return [each.view(now) for each in self._shown()]
+            return [each.view(now, self._hold_until) for each in self._shown()]
 
-    def local_files(self, sha256: str) -> list[tuple[Path, int]]:
-        """Where downloads of these bytes were put, with their size; the latest last."""
+    def local_file(self, sha256: str) -> Path | None:
+        """The latest download of these bytes that is still where it was put."""
         with self._news:
-            return list(self._local.get(sha256, ()))
+            files = list(self._local.get(sha256, ()))
+        return next((path for path, size in reversed(files) if _is_there(path, size)), None)
 
     def local_digests(self) -> frozenset[str]:
-        """The SHA-256 of everything that was downloaded here."""
+        """The SHA-256 of everything that was downloaded here and, when last looked, was there."""
         with self._news:
-            return frozenset(self._local)
+            return frozenset(self._local) - self._gone
+
+    def look_for_files(self) -> bool:
+        """Look whether downloads are still where they were put; whether there is news."""
+        with self._news:
+            digests = list(self._local)
+        gone = frozenset(each for each in digests if self.local_file(each) is None)
+        with self._news:
+            before, self._gone = self._gone, gone
+        return gone != before
 
     # For those who change it.
 
@@ -218,9 +229,17 @@ class Roster:
     def _note_local(self, row: Row) -> None:
         if row.kind is Kind.DOWNLOAD and row.state is State.DONE:
             self._local.setdefault(row.sha256, []).append((row.path, row.size))
+            self._gone -= {row.sha256}
 
     def _shown(self) -> Iterator[Entry]:
         return (each for each in self._entries.values() if not each.row.removed)
+
+
+def _is_there(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
 
 
 def _sameness(row: Row) -> tuple[str, ...]:

@@ -74,6 +74,7 @@ class Commands(QObject):
     def __init__(self, theme: Theme, window: QWidget, table: QWidget) -> None:
         super().__init__(window)
         self._theme = theme
+        self._running = False
         self._actions: dict[Command, QAction] = {}
         for command in Command:
             action = QAction(command.words, self)
@@ -105,6 +106,7 @@ class Commands(QObject):
 
     def show_running(self, *, running: bool) -> None:
         """Let the action say what it would do now: Play or Pause."""
+        self._running = running
         self[Command.PLAY].setText("Pause" if running else "Play")
         self[Command.PLAY].setIcon(self._theme.icon("pause" if running else "play"))
 
@@ -137,6 +139,7 @@ class Commands(QObject):
         for command, action in self._actions.items():
             if command.icon:
                 action.setIcon(self._theme.icon(command.icon))
+        self.show_running(running=self._running)
         dark = self._theme.name == DARK
         switch = self[Command.SWITCH_THEME]
         switch.setText("Light theme" if dark else "Dark theme")

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QDialog,
     QFileDialog,
@@ -55,7 +56,15 @@ class _Question(QDialog):
         button = TextButton(self._theme, text, primary=primary, height=34, parent=self)
         button.setObjectName(name)
         self.buttons.addWidget(button)
+        if primary:
+            self._primary = button
         return button
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._primary.click()
+            return
+        super().keyPressEvent(event)
 
 
 class ClosingQuestion(_Question):
@@ -73,7 +82,8 @@ class ClosingQuestion(_Question):
             theme,
             f"{still} still running",
             "They can go on in the background with the window minimised. Or they stop now, and "
-            "go on where they were when you open Sonoteca again. Nothing is lost either way.",
+            "go on when you open Sonoteca again: downloads where they were, uploads from their "
+            "beginning.",
             parent,
         )
         self.setObjectName("closingQuestion")

@@ -90,6 +90,7 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self._server_url = server_url.rstrip("/")
         self._settled = False  # the table was shown, and has the keyboard
+        self._leaving = False  # the search, for rows that are still to come
         self._sure_to_close = False
         self._question: ClosingQuestion | None = None
         waveforms = WaveformPainter(theme, peaks)
@@ -220,6 +221,8 @@ class MainWindow(QMainWindow):
             self._settled = True
             if not self.top.search.text():
                 self.library.table.setFocus()
+        if self._leaving:
+            self._leave_search()
 
     def _show_counts(self) -> None:
         self.sidebar.set_counts(self._sounds.total, self._sounds.local_total)
@@ -233,7 +236,10 @@ class MainWindow(QMainWindow):
     def _leave_search(self) -> None:
         table = self.library.table
         table.setFocus()
-        if table.current_sound() is None:
+        self._leaving = self._sounds.question != self._sounds.shown
+        if self._leaving:
+            self._sounds.refresh()  # who typed that fast does not mean the rows of before
+        elif table.current_sound() is None:
             table.step(0)
 
     def _find(self) -> None:

@@ -140,7 +140,8 @@ class PlayerBar(QWidget):
         self._sound = sound
         self.waveform.set_sound(sound)
         self._name.setText(sound.name if sound else "Nothing selected")
-        self._name.setToolTip(f"{sound.folder}/{sound.name}".lstrip("/") if sound else "")
+        place = f"{sound.folder}/{sound.name}".lstrip("/") if sound else ""
+        self._name.setToolTip(units.tool_tip(place))
         self.set_trouble("sound", "")
         self.show_running(running=False)
         self.show_position(0.0)

@@ -10,6 +10,8 @@ from sonoteca_desktop.models import units
 from sonoteca_desktop.views.buttons import IconButton
 from sonoteca_desktop.views.theme import Theme, paint_pixmap
 
+_LONGEST = 500  # what is pasted may be a book, and the mirror takes a few hundred words
+
 
 class SearchField(QLineEdit):
     """Words to look for; Esc clears them, the arrow down goes to the sounds.
@@ -27,6 +29,7 @@ class SearchField(QLineEdit):
         self.setObjectName("searchField")
         self.setAccessibleName("Search sounds")
         self.setAcceptDrops(False)  # dropped files are for the window
+        self.setMaxLength(_LONGEST)
         self._theme = theme
         self._clear = IconButton(theme, "x", "Clear search", size=24, icon_size=14, parent=self)
         self._clear.setObjectName("clearSearchButton")

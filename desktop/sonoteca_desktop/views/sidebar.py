@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from sonoteca_desktop.models import units
 from sonoteca_desktop.sync.mirror import ALL, Scope
 from sonoteca_desktop.views.theme import Theme, paint_pixmap
+from sonoteca_shared.names import sort_key
 
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
@@ -97,7 +98,7 @@ class Sidebar(QListWidget):
             item = self._add_place(path.split("/")[-1], "folder", Scope("folder", path))
             item.setData(_COUNT, count)
             item.setData(_DEPTH, min(path.count("/"), 5))
-            item.setToolTip(path)
+            item.setToolTip(units.tool_tip(path))
 
     def _add_heading(self, text: str) -> None:
         item = QListWidgetItem(text, self)
@@ -122,7 +123,7 @@ def with_parents(folders: list[tuple[str, int]]) -> list[tuple[str, int]]:
         for depth in range(1, len(names) + 1):
             above = "/".join(names[:depth])
             counts[above] = counts.get(above, 0) + count
-    return sorted(counts.items(), key=lambda row: [name.casefold() for name in row[0].split("/")])
+    return sorted(counts.items(), key=lambda row: [sort_key(name) for name in row[0].split("/")])
 
 
 class _PlaceDelegate(QStyledItemDelegate):

@@ -23,7 +23,7 @@ from sonoteca_desktop.views.transfer_rows import TransferDelegate, action_rect
 
 
 class TransferList(QListView):
-    """Transfers as rows; their buttons answer the mouse, Space and Delete the keyboard.
+    """Transfers as rows; their buttons answer the mouse, Enter and Delete the keyboard.
 
     Signals:
         actionRequested(int, str): the key of a transfer, and the value of an Action.

@@ -165,6 +165,7 @@ class LargeWaveform(QWidget):
         self._waveforms = waveforms
         self._sound: Sound | None = None
         self._position = 0.0
+        self._painted_x = 0.0
         self._hover: float | None = None
         source.arrived.connect(self._arrived)
         theme.changed.connect(self.update)
@@ -177,8 +178,9 @@ class LargeWaveform(QWidget):
 
     def set_position(self, seconds: float) -> None:
         """Move the playhead; paints only when it is seen to move."""
-        before, self._position = self._x(self._position), seconds
-        if abs(self._x(seconds) - before) >= 0.3:
+        self._position = seconds
+        # Compared with what is seen, not with the last step: in a long sound each step is tiny.
+        if abs(self._x(seconds) - self._painted_x) >= 0.3:
             self.update()
 
     @property
@@ -196,10 +198,9 @@ class LargeWaveform(QWidget):
             painter.fillRect(middle, self._theme.color("hairline"))
         else:
             wave = area.adjusted(0, 12, 0, -12)
-            fraction = self._x(self._position) / max(area.width(), 1)
-            self._waveforms.paint(painter, wave, self._sound, fraction)
+            x = self._painted_x = self._x(self._position)
+            self._waveforms.paint(painter, wave, self._sound, x / max(area.width(), 1))
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            x = self._x(self._position)
             head = QRectF(x - 0.75, 8, 1.5, area.height() - 16)
             painter.fillRect(head, self._theme.color("text"))
             if self._hover is not None:

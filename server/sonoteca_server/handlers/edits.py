@@ -52,10 +52,8 @@ class JsonHandler(Handler):
         self.body = bytearray()
 
     async def data_received(self, chunk: bytes) -> None:
-        self.body += chunk
-        if len(self.body) > _MOST_BYTES:
-            self.body.clear()
-            await self.refuse_early(TooLargeError(_MOST_BYTES))
+        # What is too much is read, so that the refusal arrives, but not kept.
+        self.body += chunk[: _MOST_BYTES + 1 - len(self.body)]
 
 
 class EditableSoundHandler(JsonHandler, SoundHandler):
@@ -131,6 +129,8 @@ class RevertHandler(JsonHandler):
 
 def read_json(handler: JsonHandler, kind: type[T], media: str) -> T:
     """The body as JSON of this kind; MediaTypeError or BadRequestError when it is not."""
+    if len(handler.body) > _MOST_BYTES:
+        raise TooLargeError(_MOST_BYTES)
     given = handler.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if given not in (media, _JSON):
         raise MediaTypeError(f"send {media}, not “{given[:100]}”")

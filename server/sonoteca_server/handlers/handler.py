@@ -28,16 +28,14 @@ from sonoteca_server.wire.errors import (
     MethodNotAllowedError,
     MisdirectedError,
     StoppingError,
-    TooLargeError,
 )
-from sonoteca_server.wire.intake import drop_rest
+from sonoteca_server.wire.intake import close_writing, drop_body
 from sonoteca_server.wire.problems import problem, status_of
 from sonoteca_shared.errors import NotFoundError, SonotecaError
 
 JSON = "application/json"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_IDLE_BODY = 1 << 20  # how much of a body that nobody asked for is read and dropped
 
 _Method = Callable[..., Awaitable[None] | None]
 
@@ -100,7 +98,6 @@ class Handler(RequestHandler):
     def initialize(self, services: Services) -> None:
         self.services = services
         self.request_id = secrets.token_hex(8)
-        self._dropped = 0
 
     def set_default_headers(self) -> None:
         self.set_header("Server", "Sonoteca")
@@ -117,6 +114,9 @@ class Handler(RequestHandler):
             await self.begin()
         except (SonotecaError, OSError) as error:
             await self.refuse_early(error)
+            if self.has_body:
+                await drop_body(self.request.connection.stream)  # type: ignore[union-attr]
+            self.finish()
 
     async def begin(self) -> None:
         """Refuse, or get ready for, a request whose head alone is there yet."""
@@ -129,9 +129,7 @@ class Handler(RequestHandler):
                 method()
 
     async def data_received(self, chunk: bytes) -> None:
-        self._dropped += len(chunk)
-        if self._dropped > _IDLE_BODY:
-            await self.refuse_early(TooLargeError(_IDLE_BODY))
+        """A piece of a body; one that nobody asked for is dropped, so that the line is in step."""
 
     def on_finish(self) -> None:
         self.services.running.end(self)
@@ -226,7 +224,10 @@ class Handler(RequestHandler):
         self.write(data)
 
     async def refuse_early(self, error: Exception) -> None:
-        """Answer although the body is not there yet, so that the client reads it and stops."""
+        """Answer although the body is not there yet, so that the client reads it and stops.
+
+        Whoever calls this has to drop what still comes, and to finish.
+        """
         failure = (type(error), error, error.__traceback__)
         self.log_exception(*failure)
         self.clear()
@@ -234,10 +235,8 @@ class Handler(RequestHandler):
         self.set_header("Connection", "close")
         with contextlib.suppress(StreamClosedError):
             await self.flush()
-            self.services.running.end(self)
-            if self.has_body:
-                await drop_rest(self.request.connection.stream)  # type: ignore[union-attr]
-        self.finish()
+            close_writing(self.request.connection.stream)  # type: ignore[union-attr]
+        self.services.running.end(self)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         # A refusal is an answer, and a client that left is its own business: no traceback.

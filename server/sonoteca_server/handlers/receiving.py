@@ -12,7 +12,7 @@ from tornado.ioloop import IOLoop
 from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.storage import Incoming
 from sonoteca_server.wire.errors import TooLargeError
-from sonoteca_server.wire.intake import Form, Intake
+from sonoteca_server.wire.intake import DROP_LIMIT, DROP_S, Form, Intake
 from sonoteca_shared.errors import SonotecaError
 
 _UNBOUNDED = 1 << 62
@@ -26,6 +26,7 @@ class ReceivingHandler(Handler):
     intake: Intake | None = None
     form: Form | None = None
     watchdog: object | None = None
+    dropped = 0
     deciding = False
 
     def check_head(self) -> None:
@@ -50,7 +51,7 @@ class ReceivingHandler(Handler):
         limit = self.services.max_upload_bytes
         self.intake = Intake(part, limit=limit, check_room=check_room)
         self.form = self.open_form(self.intake)
-        self._watch()
+        self._watch(self.services.body_idle_s)
 
     def _begin_part(self, check_room: Callable[[int], None]) -> Incoming:
         # Tornado refuses a misshapen Content-Length, but not before this.
@@ -64,7 +65,7 @@ class ReceivingHandler(Handler):
 
     async def data_received(self, chunk: bytes) -> None:
         if self.intake is None:
-            await super().data_received(chunk)
+            self._drop(chunk)
             return
         self._unwatch()
         try:
@@ -72,14 +73,17 @@ class ReceivingHandler(Handler):
         except (SonotecaError, OSError) as error:
             self._discard()
             await self.refuse_early(error)
+            self._watch(DROP_S)
         else:
-            self._watch()
+            self._watch(self.services.body_idle_s)
 
     async def take(self) -> None:
         """Call `receive` once the body is there; whatever it leaves of the part is dropped."""
         self._unwatch()
         if self.intake is None:
-            return  # the client left when its last byte was read, and its part is dropped
+            # Refused, or the client left when its last byte was read: the line is of no more use.
+            self.request.connection.stream.close()  # type: ignore[union-attr]
+            return
         self.deciding = True
         try:
             if self.form is not None:
@@ -103,11 +107,16 @@ class ReceivingHandler(Handler):
         self._discard()
         self.services.running.end(self)
 
-    def _watch(self) -> None:
+    def _drop(self, chunk: bytes) -> None:
+        self.dropped += len(chunk)
+        if self.dropped > DROP_LIMIT:
+            self.request.connection.stream.close()  # type: ignore[union-attr]
+
+    def _watch(self, seconds: float) -> None:
         """A client that falls silent for too long is given up, and its part with it."""
         self._unwatch()
         stream = self.request.connection.stream  # type: ignore[union-attr]
-        self.watchdog = IOLoop.current().call_later(self.services.body_idle_s, stream.close)
+        self.watchdog = IOLoop.current().call_later(seconds, stream.close)
 
     def _unwatch(self) -> None:
         if self.watchdog is not None:

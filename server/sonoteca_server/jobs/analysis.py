@@ -81,7 +81,8 @@ class Analysis:
                 self._given_up.add(pending.seq)
 
     async def _analyse(self, pending: _Pending) -> None:
-        part = await asyncio.to_thread(self._blobs.begin)
+        # Not in a thread: a cancelled wait for it would leave the part behind.
+        part = self._blobs.begin()
         try:
             source = self._blobs.path(pending.blob)
             error = await self._decode(source, part, _SECONDS + pending.size * _SECONDS_PER_BYTE)

@@ -22,9 +22,9 @@ from sonoteca_shared.errors import BadRequestError
 
 _BLOCK = 512 << 10
 _FIELD_LIMIT = 64 << 10
-_DROP_LIMIT = 64 << 20
-_DROP_S = 10.0
-_POLL_S = 0.01
+# How much, and for how long, is still read of a body that was refused.
+DROP_LIMIT = 64 << 20
+DROP_S = 10.0
 _disk = ThreadPoolExecutor(16, "intake")
 
 
@@ -152,18 +152,21 @@ class Form:
                 raise BadRequestError(f"the field “{self._segment.name}” is too long")
 
 
-async def drop_rest(stream: IOStream) -> None:
-    """Read and forget what a client still sends that was answered before its body's end.
+def close_writing(stream: IOStream) -> None:
+    """Say that nothing more follows an answer that came before the end of the request.
 
     To close with bytes unread resets the connection, and the answer is lost on the way. So our
-    side alone is closed, and what comes is dropped for a while, up to a limit.
+    side alone is closed, and what comes has to be read and dropped for a while.
     """
-    with contextlib.suppress(StreamClosedError, OSError, TimeoutError):
-        stream.socket.shutdown(socket.SHUT_WR)
-        async with asyncio.timeout(_DROP_S):
-            # A body in chunks is delivered while its next bytes are asked for already.
-            while stream.reading():  # noqa: ASYNC110 - Tornado tells nobody when that is over
-                await asyncio.sleep(_POLL_S)
+    if not stream.closed():
+        with contextlib.suppress(OSError):
+            stream.socket.shutdown(socket.SHUT_WR)
+
+
+async def drop_body(stream: IOStream) -> None:
+    """Read and forget what still comes; only while nobody else reads."""
+    with contextlib.suppress(StreamClosedError, TimeoutError):
+        async with asyncio.timeout(DROP_S):
             dropped = 0
-            while dropped < _DROP_LIMIT:
+            while dropped < DROP_LIMIT:
                 dropped += len(await stream.read_bytes(_BLOCK, partial=True))
