@@ -19,6 +19,149 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     offset: int | None = None
 
 
+class Production(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a recording belongs in a production, as its recorder wrote it."""
+
+    project: str = ""
+    scene: str = ""
+    take: str = ""
+    tape: str = ""
+    note: str = ""
+
+
+class Track(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A track of a recorder; `channel` is its place in this file where the two differ, else 0."""
+
+    index: int
+    name: str
+    function: str = ""
+    channel: int = 0
+
+
+class Marker(msgspec.Struct, frozen=True, kw_only=True):
+    """A place in a sound, or a region of it when it has a length."""
+
+    at: float
+    length: float = 0.0
+    label: str = ""
+    note: str = ""
+
+
+class Timecode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When a recording began, in samples since midnight, and how its frames are counted."""
+
+    time_reference: int
+    rate: str = ""
+    """Frames a second as the recorder wrote them: `25/1`, `24000/1001`."""
+    drop: bool = False
+
+
+class Loudness(msgspec.Struct, frozen=True, kw_only=True):
+    """Loudness by EBU R 128 in LUFS, LU and dBTP; None where nobody measured it."""
+
+    integrated: float | None = None
+    range: float | None = None
+    true_peak: float | None = None
+    momentary: float | None = None
+    short_term: float | None = None
+
+
+class Bext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The broadcast extension of a WAV (EBU Tech 3285), as it stands there."""
+
+    version: int
+    description: str = ""
+    originator: str = ""
+    originator_reference: str = ""
+    origination_date: str = ""
+    origination_time: str = ""
+    time_reference: int = 0
+    umid: str = ""
+    """Hex digits: 64 of a basic UMID, 128 of an extended one."""
+    loudness: Loudness | None = None
+    coding_history: str = ""
+
+
+class Element(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An element of XML that has no meaning to us, and is kept all the same."""
+
+    name: str
+    text: str = ""
+    elements: tuple[Element, ...] = ()
+
+
+class Ixml(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a recorder wrote as iXML; the elements that we do not know are in `other`."""
+
+    version: str = ""
+    project: str = ""
+    scene: str = ""
+    take: str = ""
+    tape: str = ""
+    note: str = ""
+    circled: bool | None = None
+    ubits: str = ""
+    file_uid: str = ""
+    family_uid: str = ""
+    family_name: str = ""
+    speed: dict[str, str] = {}
+    time_reference: int | None = None
+    tracks: tuple[Track, ...] = ()
+    other: tuple[Element, ...] = ()
+
+
+class Loop(msgspec.Struct, frozen=True, kw_only=True):
+    """A loop of a sampler; `end` is its last frame, `count` 0 means for ever."""
+
+    start: int
+    end: int
+    kind: str
+    count: int
+
+
+class Sampler(msgspec.Struct, frozen=True, kw_only=True):
+    """How a sampler plays a sound: the MIDI note of its own pitch, and its loops."""
+
+    unity_note: int
+    pitch_fraction: float = 0.0
+    """Semitones above the note."""
+    loops: tuple[Loop, ...] = ()
+
+
+class Embedded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a WAV says of itself, chunk by chunk; those it does not have are left out."""
+
+    bext: Bext | None = None
+    ixml: Ixml | None = None
+    info: dict[str, str] = {}
+    smpl: Sampler | None = None
+    id3: dict[str, str] = {}
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that a WAV says of itself: chunk by chunk, and what that means put together."""
+
+    embedded: Embedded = Embedded()
+    production: Production = Production()
+    tracks: tuple[Track, ...] = ()
+    markers: tuple[Marker, ...] = ()
+    timecode: Timecode | None = None
+    recorded: str = ""
+    """`2018-12-31T12:40:00` where it was recorded, or the day alone; empty when nobody knows."""
+
+
+class ChunkPlace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a chunk lies; `size` is what is there of it, `declared` what it claims if it does."""
+
+    id: str
+    offset: int
+    size: int
+    declared: int | None = None
+    kind: str = ""
+    """What a LIST is a list of."""
+    chunks: tuple[ChunkPlace, ...] = ()
+
+
 class Links(msgspec.Struct, frozen=True, kw_only=True):
     """Where the bytes that belong to a sound are; `peaks` is None until they are computed."""
 
@@ -43,9 +186,23 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
     format: str
     container: str
+    audio_sha256: str | None = None
+    """Of format and samples alone: the same for a copy with other metadata."""
     created: datetime
+    recorded: str | None = None
+    """By the recorder's clock: `2018-12-31T12:40:00`, or only the day."""
+    uploaded_by: str | None = None
     description: str = ""
+    tags: tuple[str, ...] = ()
+    license: str | None = None
+    rating: int | None = None
+    loudness: Loudness | None = None
+    timecode: Timecode | None = None
+    production: Production | None = None
+    tracks: tuple[Track, ...] = ()
+    markers: tuple[Marker, ...] = ()
     findings: tuple[Finding, ...] = ()
+    embedded: Embedded | None = None
     links: Links
 
 

@@ -10,6 +10,8 @@ import re
 import unicodedata
 
 MAX_BYTES = 255
+# What an index of PostgreSQL takes beside a name.
+MAX_FOLDER_BYTES = 2_000
 _SEPARATORS = re.compile(r"[/\\]+")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _DIGITS = re.compile(r"([0-9]+)")

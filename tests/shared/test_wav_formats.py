@@ -196,7 +196,7 @@ def test_knows_the_frames_in_a_block_of_gsm() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tag", "name"), [(0x55, "mp3"), (0x161, "tag-0x0161"), (0xF1AC, "tag-0xf1ac")]
+    ("tag", "name"), [(0x55, "mp3"), (0x161, "wma2"), (0xF1AC, "flac"), (0x6C75, "tag-0x6c75")]
 )
 def test_names_compressed_streams(tag: int, name: str) -> None:
     form = read(tag=tag, bits=0, block_align=1, byte_rate=16_000)

@@ -64,6 +64,7 @@ def test_tells_the_facts(
         frames=101,
         data_offset=content.index(b"data") + 8,
         data_size=101 * 3 * bits // 8,
+        data_declared=101 * 3 * bits // 8,
         findings=(),
     )
     start, size = facts.data_offset, facts.data_size

@@ -28,12 +28,16 @@ NotAWavError with the reason and the byte; what is odd but usable is a finding w
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sonoteca_shared.errors import NotAWavError
-from sonoteca_shared.models import Finding
+from sonoteca_shared.models import ChunkPlace, Finding, Metadata
 from sonoteca_shared.wav import formats, riff
+from sonoteca_shared.wav.metadata import read_metadata
 from sonoteca_shared.wav.riff import Chunk, ReadAt, Walk
+
+_NEEDED = frozenset((b"fmt ", b"data", b"fact"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class WavFacts:
     data_offset: int
     data_size: int
     """Bytes of sound that are there, without padding."""
+    data_declared: int | None
+    """Bytes of sound that the file claims; None when it tells no length."""
     findings: tuple[Finding, ...]
 
     @property
@@ -63,10 +69,35 @@ class WavFacts:
         return self.frames / self.samplerate
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A WAV's facts, what it says of itself, its chunks, and all that is odd about it."""
+
+    facts: WavFacts
+    metadata: Metadata
+    chunks: tuple[ChunkPlace, ...]
+    findings: tuple[Finding, ...]
+
+
 def probe(read: ReadAt, size: int) -> WavFacts:
     """The facts of a file of `size` bytes, from its headers; NotAWavError when it is no use."""
     walk = riff.walk(read, size)
-    chunks = _collect(walk)
+    return _facts_of(walk, list(walk), read)
+
+
+def describe(read: ReadAt, size: int) -> Description:
+    """The facts of a file of `size` bytes and its metadata; NotAWavError when it is no use."""
+    walk = riff.walk(read, size)
+    chunks = list(walk)
+    facts = _facts_of(walk, chunks, read)
+    told = read_metadata(
+        read, chunks, order=walk.order, samplerate=facts.samplerate, frames=facts.frames
+    )
+    return Description(facts, told.metadata, told.chunks, (*facts.findings, *told.findings))
+
+
+def _facts_of(walk: Walk, walked: Sequence[Chunk], read: ReadAt) -> WavFacts:
+    chunks = _collect(walk, walked)
     form = _format_of(chunks.get(b"fmt "), walk, read)
     data = chunks.get(b"data")
     if data is None:
@@ -89,16 +120,17 @@ def probe(read: ReadAt, size: int) -> WavFacts:
         frames=frames,
         data_offset=data.start,
         data_size=data.size,
+        data_declared=data.declared,
         findings=(*form.findings, *walk.findings),
     )
 
 
-def _collect(walk: Walk) -> dict[bytes, Chunk]:
+def _collect(walk: Walk, walked: Sequence[Chunk]) -> dict[bytes, Chunk]:
     """The first chunk of each kind that a sound cannot do without, and `fact`."""
     chunks: dict[bytes, Chunk] = {}
     repeated = False
-    for chunk in walk:
-        if chunk.id not in (b"fmt ", b"data", b"fact"):
+    for chunk in walked:
+        if chunk.id not in _NEEDED:
             continue
         if chunks.setdefault(chunk.id, chunk) is not chunk and not repeated:
             repeated = True  # once: a file may repeat it 100,000 times

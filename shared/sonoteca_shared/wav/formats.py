@@ -28,7 +28,7 @@ _MAX_CHANNELS = 1024
 _MAX_SAMPLERATE = 0x7FFFFFFF
 _MAX_SAMPLE_BYTES = 8
 
-# Other tags that ffmpeg or libsndfile decode: MPEG, AAC, AC-3, DTS, WMA, ATRAC3, G.72x, FLAC, …
+# Other tags that ffmpeg or libsndfile decode, and the names of those that people may have met.
 # fmt: off
 _OTHER_TAGS = frozenset((
     0x000A, 0x0014, 0x0017, 0x0020, 0x0022, 0x0032, 0x0038, 0x0040, 0x0042, 0x0045, 0x0050,
@@ -37,6 +37,13 @@ _OTHER_TAGS = frozenset((
     0x0401, 0x0402, 0x0500, 0x0501, 0x1500, 0x1501, 0x1600, 0x1602, 0x2000, 0x2001, 0x4143,
     0x5346, 0x566F, 0x6C75, 0x706D, 0x729A, 0xA100, 0xA106, 0xA109, 0xF1AC,
 ))
+_NAMES = {
+    0x0017: "oki-adpcm", 0x0020: "yamaha-adpcm", 0x0022: "truespeech", 0x0040: "g721",
+    0x0042: "g723.1", 0x0045: "g726", 0x0050: "mpeg", 0x0064: "g726", 0x0083: "g729",
+    0x00FF: "aac", 0x0160: "wma1", 0x0161: "wma2", 0x0162: "wma-pro", 0x0163: "wma-lossless",
+    0x0200: "creative-adpcm", 0x0270: "atrac3", 0x1600: "aac", 0x1602: "aac", 0x2000: "ac3",
+    0x2001: "dts", 0xA106: "aac", 0xA109: "speex", 0xF1AC: "flac",
+}
 # fmt: on
 
 # Sub-format GUIDs carry the tag in their first field; the rest is one of these two.
@@ -108,7 +115,7 @@ def read_format(payload: bytes, *, order: str, offset: int) -> Format:
         if fields.tag not in _OTHER_TAGS:
             tag = f"0x{fields.tag:04X}"
             raise fields.refuse(f"its sound is coded in a way nobody knows (tag {tag})", 0)
-        return _read_stream(fields, f"tag-0x{fields.tag:04x}")
+        return _read_stream(fields, _NAMES.get(fields.tag, f"tag-0x{fields.tag:04x}"))
     return read(fields)
 
 

@@ -29,6 +29,7 @@ _UNKNOWN_FROM_64 = 1 << 63
 
 _HEAD = 12
 _HEADER = 8
+PAD_WINDOW = _HEADER + 1
 _DS64_FIXED = 28
 _DS64_ROW = 12
 _DS64_ROWS = 64
@@ -93,7 +94,7 @@ class Walk:
 
     def __init__(self, read: ReadAt, size: int) -> None:
         head = read(0, _HEAD) if size else b""
-        self.container = _container_of(head)
+        self.container = container_of(head)
         self.big_endian = self.container == "RIFX"
         self.order = ">" if self.big_endian else "<"
         self.findings: list[Finding] = []
@@ -149,10 +150,8 @@ class Walk:
     def _data_at(self, offset: int, declared: int) -> Chunk:
         """The `data` chunk, whose length may be told in `ds64`, or not at all."""
         room = self._room(offset)
-        told, unknown_from = declared, _UNKNOWN_FROM
-        if declared == _IN_DS64 and self._long:
-            told, unknown_from = self._long[b"data"], _UNKNOWN_FROM_64
-        if 0 < told < unknown_from:
+        told = told_length(declared, self._long.get(b"data"))
+        if told:
             if told > room:
                 self.find("wav.truncated", offset, severity="warning")
             return Chunk(b"data", offset, min(told, room), told)
@@ -185,12 +184,8 @@ class Walk:
         self.end = chunk.end
         if chunk.size % 2 == 0 or chunk.size != chunk.declared:
             return
-        near = self._read(chunk.end, _HEADER + 1)
-        if near and (
-            len(near) <= _HEADER
-            or self._is_plausible(near[1:], chunk.end + 1)
-            or not self._is_plausible(near[:_HEADER], chunk.end)
-        ):
+        near = self._read(chunk.end, PAD_WINDOW)
+        if is_padded(near, self.order, self._room(chunk.end)):
             self.end += 1
             return
         # The offset is the byte that has no padding behind it: behind it there may be no file.
@@ -199,9 +194,7 @@ class Walk:
 
     def _is_plausible(self, header: bytes, offset: int) -> bool:
         """Whether these eight bytes may be a chunk's header."""
-        name, declared = struct.unpack(f"{self.order}4sI", header)
-        readable = all(0x20 <= byte < 0x7F for byte in name)
-        return name in _KNOWN or (readable and declared <= self._room(offset))
+        return _may_be_header(header, self.order, self._room(offset))
 
     def _room(self, offset: int) -> int:
         """How much payload a chunk at this offset can have at most."""
@@ -241,7 +234,51 @@ def walk(read: ReadAt, size: int) -> Walk:
     return Walk(read, size)
 
 
-def _container_of(head: bytes) -> str:
+def told_length(declared: int, long: int | None) -> int | None:
+    """The length of `data` by its header and by `ds64`; None when neither of them knows.
+
+    0 may mean that it is empty, or that a recorder had no time to write what it is.
+    """
+    if declared == _IN_DS64 and long is not None:
+        return long if long < _UNKNOWN_FROM_64 else None
+    return declared if declared < _UNKNOWN_FROM else None
+
+
+def is_padded(near: bytes, order: str, room: int) -> bool:
+    """Whether a chunk of odd length is padded, by what follows it.
+
+    `near` is up to PAD_WINDOW bytes from the end of its payload, `room` the most payload that a
+    chunk beginning there could have.
+    """
+    return bool(near) and (
+        len(near) <= _HEADER
+        or _may_be_header(near[1:], order, room - 1)
+        or not _may_be_header(near[:_HEADER], order, room)
+    )
+
+
+def sub_chunks(payload: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
+    """The chunks within a LIST as (id, start, size), cut where the payload ends."""
+    header = struct.Struct(f"{order}4sI")
+    at, end = 4, len(payload)
+    while at + _HEADER <= end:
+        name, declared = header.unpack_from(payload, at)
+        start = at + _HEADER
+        size = min(declared, end - start)
+        yield name, start, size
+        at = start + size
+        # Some writers forget to pad here too; no name begins with a NUL.
+        at += size % 2 and not payload[at : at + 4].isalnum()
+
+
+def _may_be_header(header: bytes, order: str, room: int) -> bool:
+    name, declared = struct.unpack(f"{order}4sI", header)
+    readable = all(0x20 <= byte < 0x7F for byte in name)
+    return name in _KNOWN or (readable and declared <= max(0, room))
+
+
+def container_of(head: bytes) -> str:
+    """The container of a file that begins so; NotAWavError when it is no RIFF of kind WAVE."""
     if not head:
         raise NotAWavError("the file is empty", offset=0)
     container = _CONTAINERS.get(head[:4])
