@@ -94,11 +94,16 @@ class ServerProcess:
         """Ask it to stop; its exit code."""
         return self._end(signal.SIGTERM)
 
-    def _end(self, number: int) -> int:
+    def wait(self) -> int:
+        """Its exit code, once it has ended by itself."""
+        return self._end(None)
+
+    def _end(self, number: int | None) -> int:
         process, self._process = self._process, None
         if process is None:
             return 0
-        os.kill(process.pid, number)
+        if number is not None:
+            os.kill(process.pid, number)
         assert process.stdout is not None
         process.stdout.close()
         return process.wait(timeout=20)

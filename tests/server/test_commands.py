@@ -180,7 +180,7 @@ def test_a_running_upload_may_finish_while_nothing_new_is_begun(tmp_path: Path) 
             assert (late.status_code, late.json()["code"]) == (503, "stopping")
             line.sendall(data[1000:])
             assert line.recv(1000).startswith(b"HTTP/1.1 201 ")
-        assert server.stop() == 0
+        assert server.wait() == 0
         server.start()
         assert len(requests.get(f"{server.url}/list", timeout=10).json()) == 1
 
