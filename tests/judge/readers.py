@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,7 +62,7 @@ def libsndfile(path: Path) -> Opinion | None:
 
 
 def ffmpeg(path: Path) -> Opinion | None:
-    program = shutil.which("ffprobe") or engines.missing("ffprobe is not installed (ffmpeg)")
+    program = engines.require("ffmpeg")
     command = [program, "-v", "error", "-of", "json"]
     shown = "stream=codec_name,sample_rate,channels,bits_per_sample,bits_per_raw_sample,duration_ts"
     command += ["-f", "wav", "-show_entries", shown, str(path)]

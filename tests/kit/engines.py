@@ -20,6 +20,7 @@ ENGINES = {
     "pulseaudio": "pulseaudio",
     "pactl": "pactl",
     "curl": "curl",
+    "ffmpeg": "ffprobe",
     "postgresql": "initdb",
     "alsa-utils": "/usr/share/sounds/alsa/Noise.wav",
 }
