@@ -62,7 +62,7 @@ def libsndfile(path: Path) -> Opinion | None:
 
 
 def ffmpeg(path: Path) -> Opinion | None:
-    program = engines.require("ffmpeg")
+    program = str(engines.require("ffmpeg"))
     command = [program, "-v", "error", "-of", "json"]
     shown = "stream=codec_name,sample_rate,channels,bits_per_sample,bits_per_raw_sample,duration_ts"
     command += ["-f", "wav", "-show_entries", shown, str(path)]
