@@ -18,6 +18,7 @@ from sonoteca_server.library.ingest import Admitted, Ingest, NameTakenError, OnC
 from sonoteca_server.library.sounds import columns_of, write_tags
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_shared.models import Sound
+from sonoteca_shared.wav.audio_digest import AudioHasher
 from tests.kit.wavs import Plan, build_wav
 
 DATABASES = ("sqlite", "postgresql")
@@ -47,7 +48,7 @@ def admit_all(
         door = doors[number % len(doors)]
         part = door.begin()
         part.append(files[number])
-        return await door.admit(part, wishes[number])
+        return await door.admit(part, wishes[number], AudioHasher())
 
     async def main() -> list[Admitted | BaseException]:
         return await asyncio.gather(*map(admit, range(len(files))), return_exceptions=True)

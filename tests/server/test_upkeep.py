@@ -23,6 +23,7 @@ from sonoteca_server.library import objects
 from sonoteca_server.library.ingest import Ingest, Wish
 from sonoteca_server.library.objects import Kept, Objects
 from sonoteca_server.storage import Incoming
+from sonoteca_shared.wav.audio_digest import AudioHasher
 from tests.kit.http import serve
 from tests.kit.wait import until
 from tests.kit.wavs import Plan, build_wav
@@ -55,7 +56,7 @@ class World:
 
     async def post(self, data: bytes = WAV) -> str:
         part = self.part(data)
-        await self.ingest.admit(part, Wish(name="a.wav"))
+        await self.ingest.admit(part, Wish(name="a.wav"), AudioHasher())
         return part.sha256
 
     async def data(self, oid: str) -> bytes:

@@ -271,7 +271,7 @@ def test_a_client_that_leaves_after_its_last_byte_has_sent_a_sound(
         time.sleep(0.1)  # the server hears of it
         return probe(*args)
 
-    monkeypatch.setattr(ingest, "probe", when_it_has_left)
+    monkeypatch.setattr(ingest, "describe", when_it_has_left)
     data, address = wav(), urlsplit(server)
     with socket.create_connection((address.hostname, address.port)) as line:
         head = f"POST /post?name=a.wav HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}"

@@ -226,7 +226,7 @@ def _apply(connection: sqlite3.Connection, change: Change) -> None:
         sound = change.sound
         row = (
             sound.id, sound.sha256, sort_key(sound.name), sound.folder, sort_key(sound.folder),
-            searchable(sound.name, sound.description), sound.duration, sound.size,
+            searchable(sound.name, sound.description, *sound.tags), sound.duration, sound.size,
             sound.samplerate, sound.bitdepth, sound.channels, sound.created.isoformat(),
             msgspec.json.encode(sound),
         )  # fmt: skip

@@ -35,6 +35,9 @@ class ReceivingHandler(Handler):
     def open_form(self, intake: Intake) -> Form | None:
         """The form that the body is, if it is one; else it is the file itself."""
 
+    def listener(self) -> Callable[[bytearray], None] | None:
+        """Who else wants to hear every byte of the file, in a thread; nobody unless overridden."""
+
     async def receive(self, part: Incoming) -> None:
         """The whole body is in the part: say what becomes of it, and answer."""
         raise NotImplementedError
@@ -49,7 +52,7 @@ class ReceivingHandler(Handler):
         check_room = partial(self.services.blobs.check_room, least=self.services.min_free_bytes)
         part = await asyncio.to_thread(self._begin_part, check_room)
         limit = self.services.max_upload_bytes
-        self.intake = Intake(part, limit=limit, check_room=check_room)
+        self.intake = Intake(part, limit=limit, check_room=check_room, hear=self.listener())
         self.form = self.open_form(self.intake)
         self._watch(self.services.body_idle_s)
 

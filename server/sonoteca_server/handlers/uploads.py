@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ from sonoteca_shared import routes
 from sonoteca_shared.disposition import parse_filename
 from sonoteca_shared.errors import BadRequestError
 from sonoteca_shared.names import MAX_FOLDER_BYTES, clean_folder, clean_name
+from sonoteca_shared.wav.audio_digest import AudioHasher
 
 _WISHES = ("name", "repository", "folder", "on_conflict", "on_duplicate")
 
@@ -39,8 +41,12 @@ class UploadHandler(ReceivingHandler):
     async def post(self) -> None:
         await self.take()
 
+    def listener(self) -> Callable[[bytearray], None]:
+        self.audio = AudioHasher()
+        return self.audio.feed
+
     async def receive(self, part: Incoming) -> None:
-        self._answer(await self.services.ingest.admit(part, self._wish()))
+        self._answer(await self.services.ingest.admit(part, self._wish(), self.audio))
 
     @property
     def _kind(self) -> str:

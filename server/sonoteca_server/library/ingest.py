@@ -20,13 +20,14 @@ from sonoteca_server.catalog.schema import objects as object_rows
 from sonoteca_server.catalog.schema import revisions, sounds
 from sonoteca_server.library import objects
 from sonoteca_server.library.objects import Held, Kept
-from sonoteca_server.library.sounds import columns_of, describe, with_peaks
+from sonoteca_server.library.sounds import Told, columns_of, compose, with_peaks
 from sonoteca_server.storage import Blobs, Incoming
 from sonoteca_shared import names
 from sonoteca_shared.errors import BadRequestError, ConflictError
 from sonoteca_shared.ids import new_id
 from sonoteca_shared.models import Finding, Sound
-from sonoteca_shared.wav import WavFacts, probe
+from sonoteca_shared.wav import describe
+from sonoteca_shared.wav.audio_digest import AudioHasher
 
 _WAV_ENDINGS = frozenset({"wav", "wave", "bwf", "rf64", "bw64", "w64", "amb"})
 
@@ -73,7 +74,7 @@ class _File:
 
     sha256: str
     size: int
-    facts: WavFacts
+    told: Told
     at: str
 
 
@@ -89,20 +90,22 @@ class Ingest:
         """A part to stream a body into; give it to `admit`, or discard it."""
         return self._blobs.begin()
 
-    async def admit(self, part: Incoming, wish: Wish) -> Admitted:
-        """Check a whole file and take it into the library; NotAWavError when it is none."""
+    async def admit(self, part: Incoming, wish: Wish, audio: AudioHasher) -> Admitted:
+        """Check a whole file and take it into the library; NotAWavError when it is none.
+
+        `audio` has heard every byte of the part on its way in.
+        """
         if part.size == 0:
             raise BadRequestError("the file is empty: send the bytes of a WAV as the body")
-        facts = await asyncio.to_thread(probe, part.read_at, part.size)
+        wav = await asyncio.to_thread(describe, part.read_at, part.size)
+        told = Told(wav, await asyncio.to_thread(audio.digest, wav.facts, part.read_at))
         kept = await objects.keep(self._catalog, self._blobs, part, wish.repository)
-        admitted = await objects.enter(self._catalog, self._blobs, kept, _enter, facts, wish)
+        admitted = await objects.enter(self._catalog, self._blobs, kept, _enter, told, wish)
         self._announce()
         return admitted
 
 
-def _enter(
-    connection: Connection, kept: Kept, facts: WavFacts, wish: Wish
-) -> tuple[Held, Admitted]:
+def _enter(connection: Connection, kept: Kept, told: Told, wish: Wish) -> tuple[Held, Admitted]:
     """Catalogue a stored file: its object, and the sound that it becomes."""
     at = feed.timestamp(feed.now(connection))
     held = objects.hold(connection, kept, at)
@@ -111,7 +114,7 @@ def _enter(
         if oldest is not None:
             return held, Admitted(oldest.doc, oldest.id, created=False)
     wish = replace(wish, name=wish.name or f"{kept.sha256[:12]}.wav")
-    file = _File(kept.sha256, kept.size, facts, at)
+    file = _File(kept.sha256, kept.size, told, at)
     return held, _name(connection, held.repository, held.seq, file, wish)
 
 
@@ -134,9 +137,9 @@ def _name(
         name = names.numbered(wish.name, number)
     renamed_from = wish.name if name != wish.name else None
     wish = replace(wish, name=name)
-    sound = describe(
-        file.facts,
-        _oddities(name, file.facts),
+    sound = compose(
+        file.told,
+        _oddities(name, file.told),
         sound_id=new_id(),
         rev=1,
         repository=wish.repository,
@@ -160,9 +163,9 @@ def _new_revision(
     """Other bytes become the next revision of the sound that has the name."""
     rev = taken.rev + 1
     before = msgspec.json.decode(taken.doc, type=Sound)
-    sound = describe(
-        file.facts,
-        _oddities(wish.name, file.facts),
+    sound = compose(
+        file.told,
+        _oddities(wish.name, file.told),
         sound_id=taken.id,
         rev=rev,
         repository=wish.repository,
@@ -210,8 +213,8 @@ def _sound_at(
     return connection.execute(query).first()
 
 
-def _oddities(name: str, facts: WavFacts) -> tuple[Finding, ...]:
+def _oddities(name: str, told: Told) -> tuple[Finding, ...]:
     stem, dot, ending = name.rpartition(".")
     if stem and dot and ending.lower() not in _WAV_ENDINGS:
-        return (*facts.findings, Finding(code="wav.name-extension", severity="info"))
-    return facts.findings
+        return (*told.wav.findings, Finding(code="wav.name-extension", severity="info"))
+    return told.wav.findings

@@ -19,7 +19,7 @@ from sonoteca_shared.errors import NotFoundError
 from sonoteca_shared.models import Finding, Links, Loudness, Sound
 from sonoteca_shared.names import sort_key
 from sonoteca_shared.query import fold, searchable
-from sonoteca_shared.wav import WavFacts
+from sonoteca_shared.wav import Description
 
 # An entry of PostgreSQL's indexes holds 2,700 bytes at most.
 _MOST_OF_A_KEY = 500
@@ -102,8 +102,16 @@ class Sounds:
         return Content(row.blob, row.oid, row.size, name, row.created)
 
 
-def describe(
-    facts: WavFacts,
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a file says of itself, and the digest of its sound alone."""
+
+    wav: Description
+    audio_sha256: str
+
+
+def compose(
+    told: Told,
     findings: Iterable[Finding],
     *,
     sound_id: str,
@@ -117,6 +125,7 @@ def describe(
     description: str = "",
 ) -> Sound:
     """A sound from what its file says and what it is called."""
+    facts, metadata = told.wav.facts, told.wav.metadata
     return Sound(
         id=sound_id,
         rev=rev,
@@ -132,6 +141,13 @@ def describe(
         frames=facts.frames,
         format=facts.format,
         container=facts.container,
+        audio_sha256=told.audio_sha256,
+        recorded=metadata.recorded or None,
+        timecode=metadata.timecode,
+        production=metadata.production,
+        tracks=metadata.tracks,
+        markers=metadata.markers,
+        embedded=metadata.embedded,
         created=datetime.fromisoformat(created),
         description=description,
         findings=tuple(findings),

@@ -31,11 +31,20 @@ _disk = ThreadPoolExecutor(16, "intake")
 class Intake:
     """Takes a body piece by piece into a part; one block at work in a thread, order kept.
 
-    `check_room` is asked before each block, with its size, and raises when the disk is too full.
+    `check_room` is asked before each block, with its size, and raises when the disk is too full;
+    `hear` is told each block once it is written, in the same thread.
     """
 
-    def __init__(self, part: Incoming, *, limit: int, check_room: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        part: Incoming,
+        *,
+        limit: int,
+        check_room: Callable[[int], None],
+        hear: Callable[[bytearray], None] | None = None,
+    ) -> None:
         self.part = part
+        self._hear = hear
         self._limit = limit
         self._check_room = check_room
         self._taken = 0
@@ -77,6 +86,8 @@ class Intake:
     def _write(self, block: bytearray) -> None:
         self._check_room(len(block))
         self.part.append(block)
+        if self._hear is not None:
+            self._hear(block)
 
     async def _settle(self) -> None:
         if self._writing is not None:
