@@ -17,7 +17,7 @@ import requests
 from sonoteca_server.library import ingest
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_server.wire.intake import Form, Intake
-from sonoteca_shared.wav import probe
+from sonoteca_shared.wav import describe
 from tests.kit.http import serve
 from tests.kit.wait import until
 from tests.kit.wavs import BROKEN, Plan, build_wav
@@ -269,7 +269,7 @@ def test_a_client_that_leaves_after_its_last_byte_has_sent_a_sound(
     def when_it_has_left(*args: Any) -> Any:
         assert left.wait(10)
         time.sleep(0.1)  # the server hears of it
-        return probe(*args)
+        return describe(*args)
 
     monkeypatch.setattr(ingest, "describe", when_it_has_left)
     data, address = wav(), urlsplit(server)
