@@ -12,6 +12,7 @@ from typing import Any
 
 from sonoteca_server import app, database
 from sonoteca_server.catalog.engines import home_of, without_password
+from sonoteca_server.inspection import inspect
 from sonoteca_server.library.verify import Tally, verify
 from sonoteca_server.settings import Settings, default_file, load
 from sonoteca_server.storage.local import LocalBlobs
@@ -24,8 +25,12 @@ def main(argv: list[str] | None = None) -> int:
     given = vars(_parser().parse_args(argv))
     command, file = given.pop("command"), given.pop("config")
     action, yes = given.pop("action", None), given.pop("yes", False)
-    full = given.pop("full", False)
+    full, wav = given.pop("full", False), given.pop("wav", Path())
     try:
+        if command == "inspect":
+            for line in inspect(wav):
+                print(line)
+            return 0
         settings, sources = load(given, file=file)
         if command == "serve":
             return _serve(settings)
@@ -93,6 +98,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: sonoteca-server verify --full --data ~/sounds",
     )
     verify_.add_argument("--full", action="store_true", help="read every byte of every recording")
+    inspected = commands.add_parser(
+        "inspect",
+        help="show the chunks of a WAV and what is odd about it",
+        epilog="example: sonoteca-server inspect take1.wav",
+    )
+    inspected.add_argument("wav", metavar="FILE", type=Path, help="the WAV")
+    inspected.set_defaults(config=None)
     settings = commands.add_parser(
         "settings",
         help="show every setting and where its value comes from",

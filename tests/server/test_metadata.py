@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
+from sonoteca_server.__main__ import main
 from tests.kit.wavs import Plan, build_wav
 
 IXML = (
@@ -53,6 +56,35 @@ def test_a_retagged_copy_is_the_same_recording(server: str) -> None:
     assert plain["sha256"] != tagged["sha256"]
     assert plain["audio_sha256"] == tagged["audio_sha256"]
     assert plain["audio_sha256"] != other["audio_sha256"]
+
+
+def test_the_chunks_are_listed_with_their_places(server: str) -> None:
+    data = build_wav(
+        Plan(frames=100, channels=1, before=[(b"bext", bext())], after=[(b"abcd", b"x")])
+    )
+    sound = post(server, data, "a.wav")
+    path = f"{server}/api/v1/sounds/{sound['id']}"
+    chunks = requests.get(f"{path}/chunks", timeout=10).json()
+    assert [chunk["id"] for chunk in chunks] == ["fmt ", "bext", "data", "abcd"]
+    for chunk in chunks:
+        assert data[chunk["offset"] : chunk["offset"] + 4] == chunk["id"].encode()
+    assert requests.get(f"{path}/findings", timeout=10).json() == sound["findings"]
+
+
+def test_inspect_shows_them_in_a_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = Plan(frames=9_600, channels=1, after=[(b"iXML", IXML), (b"cue ", cue())])
+    (tmp_path / "a.wav").write_bytes(build_wav(plan))
+    assert main(["inspect", str(tmp_path / "a.wav")]) == 0
+    shown = capsys.readouterr().out
+    assert "48000 Hz" in shown
+    assert "track 1: MKH516 A" in shown
+    assert "marker at 0.100 s" in shown
+    assert "iXML" in shown
+    (tmp_path / "b.wav").write_bytes(b"no sound")
+    assert main(["inspect", str(tmp_path / "b.wav")]) == 1
+    assert "at byte 0" in capsys.readouterr().err
+    assert main(["inspect", str(tmp_path / "none.wav")]) == 1
+    assert "cannot be read" in capsys.readouterr().err
 
 
 def test_broken_words_are_a_finding_and_the_sound_is_taken(server: str) -> None:

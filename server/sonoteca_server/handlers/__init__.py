@@ -23,7 +23,13 @@ from sonoteca_server.handlers.pages import (
     SoundPageHandler,
     StyleHandler,
 )
-from sonoteca_server.handlers.sounds import InfoHandler, ListHandler, PeaksHandler
+from sonoteca_server.handlers.sounds import (
+    ChunksHandler,
+    FindingsHandler,
+    InfoHandler,
+    ListHandler,
+    PeaksHandler,
+)
 from sonoteca_server.handlers.uploads import SoundsHandler, UploadHandler
 from sonoteca_shared import routes
 
@@ -42,6 +48,8 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.SOUNDS, SoundsHandler),
     (routes.SOUND, EditableSoundHandler),
     (routes.SOUNDS_BATCH, BatchHandler),
+    (routes.SOUND_CHUNKS, ChunksHandler),
+    (routes.SOUND_FINDINGS, FindingsHandler),
     (routes.SOUND_HISTORY, HistoryHandler),
     (routes.SOUND_REVERT, RevertHandler),
     (routes.UNDO, UndoHandler),

@@ -14,11 +14,13 @@ from sonoteca_server.catalog.search import count as count_matches
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import JSON, Handler
 from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL, reduced
+from sonoteca_server.wire.bodies import open_blob
 from sonoteca_server.wire.errors import PeaksPendingError
 from sonoteca_shared import peaks as overview
 from sonoteca_shared.errors import BadRequestError, NotFoundError
 from sonoteca_shared.ids import is_id
 from sonoteca_shared.models import Sound
+from sonoteca_shared.wav import describe
 
 _MAX_FACTOR = 1 << 16
 _DEFAULT_PAGE = 100
@@ -106,6 +108,33 @@ class SoundHandler(Handler):
         sound = await self.services.sounds.doc(checked_id(sound_id))
         self.set_header("Etag", f'"{sound.rev}"')
         self.answer(sound)
+
+    head = get
+
+
+class ChunksHandler(Handler):
+    """What the file of a sound is made of: its chunks with their places."""
+
+    async def get(self, sound_id: str) -> None:
+        args.read_arguments(self.request, ())
+        content = await self.services.sounds.content(checked_id(sound_id))
+        blob = await open_blob(self.services.blobs, content.blob, content.size)
+        try:
+            told = await asyncio.to_thread(describe, blob.read_at, content.size)
+        finally:
+            blob.close()
+        self.answer(told.chunks)
+
+    head = get
+
+
+class FindingsHandler(Handler):
+    """What is odd in the file of a sound."""
+
+    async def get(self, sound_id: str) -> None:
+        args.read_arguments(self.request, ())
+        sound = await self.services.sounds.doc(checked_id(sound_id))
+        self.answer(sound.findings)
 
     head = get
 

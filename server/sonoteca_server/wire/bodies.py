@@ -24,6 +24,10 @@ class OpenBlob:
             self.close()
             raise BlobDamagedError(key, f"has {self._blob.size} bytes instead of {size}")
 
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Up to `count` bytes from `offset`; blocks, so it is called in a thread."""
+        return self._blob.read_at(offset, count)
+
     def close(self) -> None:
         """Let the blob go."""
         self._blob.close()
