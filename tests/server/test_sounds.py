@@ -25,17 +25,20 @@ SOUNDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 )
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serve(tmp_path_factory.mktemp("library")) as address:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """One library for all questions, on each engine."""
+    database = "sqlite"
+    if request.param == "postgresql":
+        database = request.getfixturevalue("cluster").create()
+    with serve(tmp_path_factory.mktemp("library"), database=database) as address:
         for seed, (name, folder, plan) in enumerate(SOUNDS):
             arguments = {"name": name, "folder": folder}
             data = build_wav(Plan(**plan, seed=seed))
             requests.post(f"{address}/post", params=arguments, data=data, timeout=10)
         yield address
-
-
-DATABASES = ("sqlite", "postgresql")
 
 
 def cursor(*parts: Any) -> str:

@@ -10,7 +10,21 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, tuple_
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from sonoteca_server.catalog.schema import repositories, sounds
 from sonoteca_shared.errors import BadRequestError
@@ -175,7 +189,7 @@ def _conditions(wanted: SoundFilter) -> Iterator[ColumnElement[bool]]:
 def _places(wanted: SoundFilter) -> Iterator[ColumnElement[bool]]:
     name, folder = sounds.c.name, sounds.c.folder
     if wanted.name is not None:
-        yield name.op("GLOB")(_glob(wanted.name)) if "*" in wanted.name else name == wanted.name
+        yield Named(name, wanted.name) if "*" in wanted.name else name == wanted.name
     if wanted.folder is not None:
         # "0" follows "/": all that begins with the folder and a slash, told apart by case.
         below = and_(folder > f"{wanted.folder}/", folder < f"{wanted.folder}0")
@@ -185,8 +199,33 @@ def _places(wanted: SoundFilter) -> Iterator[ColumnElement[bool]]:
         yield sounds.c.repository == named.scalar_subquery()
 
 
-def _glob(pattern: str) -> str:
-    """The pattern for GLOB with nothing special in it but `*`."""
-    # What is cut off could not have matched either: no name is half as long as what stays.
-    short = re.sub(r"\*+", "*", pattern)[:_MAX_PATTERN]
-    return "".join(f"[{c}]" if c in "[?" else c for c in short)
+class Named(ColumnElement[bool]):
+    """A text that is as a pattern says, in which `*` stands for anything; case matters."""
+
+    type = Boolean()
+    inherit_cache = True
+    _traverse_internals = [  # noqa: RUF012 - SQLAlchemy's own declaration of it
+        ("subject", InternalTraversal.dp_clauseelement),
+        ("glob_pattern", InternalTraversal.dp_clauseelement),
+        ("like_pattern", InternalTraversal.dp_clauseelement),
+    ]
+
+    def __init__(self, subject: ColumnElement[str], pattern: str) -> None:
+        # What is cut off could not have matched either: no name is half as long as what stays.
+        short = re.sub(r"\*+", "*", pattern)[:_MAX_PATTERN]
+        self.subject = subject
+        self.glob_pattern = literal("".join(f"[{c}]" if c in "[?" else c for c in short))
+        escaped = "".join(f"\\{c}" if c in "%_\\" else c for c in short)
+        self.like_pattern = literal(escaped.replace("*", "%"))
+
+
+@compiles(Named, "sqlite")
+def _named_in_sqlite(element: Named, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.subject, **options)
+    return f"{text} GLOB {compiler.process(element.glob_pattern, **options)}"
+
+
+@compiles(Named, "postgresql")
+def _named_in_postgresql(element: Named, compiler: SQLCompiler, **options: Any) -> str:
+    text = compiler.process(element.subject, **options)
+    return f"{text} LIKE {compiler.process(element.like_pattern, **options)}"
