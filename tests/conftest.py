@@ -1,5 +1,6 @@
 """What holds for every test: no display needed, no error passes unnoticed, no engine assumed."""
 
+import gc
 import logging
 import os
 import sys
@@ -39,6 +40,15 @@ def engines_of_markers(request: pytest.FixtureRequest) -> None:
             engines.missing("no display; `python3 dev.py test` opens one by itself")
         if os.environ.get("QT_QPA_PLATFORM") == "offscreen":
             engines.missing("Qt runs offscreen (QT_QPA_PLATFORM)")
+
+
+@pytest.fixture(autouse=True)
+def garbage_of_this_thread() -> Iterator[None]:
+    """Collect garbage here alone, as the program does (background.py says why)."""
+    gc.disable()
+    yield
+    if gc.get_count()[0] > 20_000:
+        gc.collect()
 
 
 PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")

@@ -17,7 +17,7 @@ from PySide6.QtGui import QDesktopServices, QIcon
 from PySide6.QtWidgets import QApplication
 
 from sonoteca_desktop import settings
-from sonoteca_desktop.background import Bridge
+from sonoteca_desktop.background import Bridge, Sweeper
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.models.overviews import Overviews
 from sonoteca_desktop.models.sounds import SoundsModel
@@ -224,6 +224,7 @@ def run(server: str | None, folder: Path, files: list[Path]) -> int:
     assert isinstance(application, QApplication)
     application.setApplicationName("Sonoteca")
     application.setDesktopFileName("io.github.sonoteca.Sonoteca")
+    sweeper = Sweeper(application)
     choices = settings.load_choices(Places(folder, "").choices)
     theme = Theme(choices.theme)
     theme.apply(application)
@@ -235,6 +236,7 @@ def run(server: str | None, folder: Path, files: list[Path]) -> int:
         desktop.upload(files)
     code = application.exec()
     desktop.close()
+    sweeper.deleteLater()
     return code
 
 

@@ -7,15 +7,39 @@ while a lambda would run in the worker and can freeze the window for good.
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from sonoteca_desktop.sync.engine import SyncState
 
+_SWEEP_MS = 2_000
+
 T = TypeVar("T")
+
+
+class Sweeper(QObject):
+    """Collects cyclic garbage in the window thread, and nowhere else.
+
+    Left to itself Python collects in whichever thread allocates. When that is a worker and the
+    garbage holds a QObject, Qt's lock and Python's are taken in opposite orders: a deadlock.
+    """
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        gc.disable()
+        self._timer = QTimer(self, interval=_SWEEP_MS)
+        self._timer.timeout.connect(self.sweep)
+        self._timer.start()
+
+    def sweep(self) -> None:
+        """Collect the generations that are due, as Python would."""
+        due = [n for n, limit in enumerate(gc.get_threshold()) if gc.get_count()[n] > limit]
+        if due:
+            gc.collect(max(due))
 
 
 class Bridge(QObject):
