@@ -17,6 +17,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from sonoteca_desktop.sync.engine import SyncState
 
 _SWEEP_MS = 2_000
+_ALL_EVERY = 15
 
 T = TypeVar("T")
 
@@ -30,16 +31,16 @@ class Sweeper(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._sweeps = 0
         gc.disable()
         self._timer = QTimer(self, interval=_SWEEP_MS)
         self._timer.timeout.connect(self.sweep)
         self._timer.start()
 
     def sweep(self) -> None:
-        """Collect the generations that are due, as Python would."""
-        due = [n for n, limit in enumerate(gc.get_threshold()) if gc.get_count()[n] > limit]
-        if due:
-            gc.collect(max(due))
+        """Collect what is young each time, and everything now and then."""
+        self._sweeps += 1
+        gc.collect(2 if self._sweeps % _ALL_EVERY == 0 else 1)
 
 
 class Bridge(QObject):
