@@ -11,8 +11,8 @@ from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.handlers.sounds import checked_id
 from sonoteca_server.library.sounds import Content
-from sonoteca_server.wire.bodies import open_blob
-from sonoteca_server.wire.conditions import Representation, plan
+from sonoteca_server.wire.bodies import Body, Extents, Outlet, Slice, extents_of
+from sonoteca_server.wire.conditions import Plan, Representation, plan
 from sonoteca_shared.digests import etag, repr_digest
 from sonoteca_shared.disposition import attachment
 from sonoteca_shared.errors import BadRequestError
@@ -25,35 +25,39 @@ class ContentHandler(Handler):
 
     async def send(self, content: Content, asked: HTTPHeaders | None = None) -> None:
         """Answer with these bytes as far as the request wants them."""
-        created = int(datetime.fromisoformat(content.created).timestamp())
-        file = Representation(content.size, etag(content.sha256), created)
-        headers = asked if asked is not None else self.request.headers
-        planned = plan(self.request.method or "GET", headers, file)
+        whole = Slice(content.blob, content.size, 0, content.size)
+        file = Representation(
+            content.size, etag(content.sha256), _modified(content), _media_type(content)
+        )
+        planned = plan(self.request.method or "GET", asked or self.request.headers, file)
+        if not planned.is_refusal:
+            self.set_header("Repr-Digest", repr_digest(content.sha256))
+            self.set_header("Content-Disposition", attachment(content.name))
+        async with Outlet(self.services.blobs, self) as outlet:
+            await self.carry_out(planned, Extents([whole]), outlet, whole)
+
+    async def carry_out(self, planned: Plan, body: Body, outlet: Outlet, first: Slice) -> None:
+        """Answer as planned; `first` is looked at before the head goes out."""
         self.set_status(planned.status)
         for name, value in planned.headers.items():
             self.set_header(name, value)
         if planned.is_refusal:
-            if planned.status is HTTPStatus.NOT_MODIFIED:
-                self.clear_header("Content-Type")
-                self.finish()
-            else:
-                self.refuse(planned.status, *_REFUSALS[planned.status])
+            self._refuse_as(planned.status)
             return
-        kind = "audio/wav" if content.is_wav else "application/octet-stream"
-        self.set_header("Content-Type", kind)
-        length = planned.body.end - planned.body.start if planned.body else 0
-        self.set_header("Content-Length", str(length))
-        self.set_header("Repr-Digest", repr_digest(content.sha256))
-        self.set_header("Content-Disposition", attachment(content.name))
-        source = await open_blob(self.services.blobs, content.blob, content.size)
+        self.set_header("Content-Length", str(planned.length))
+        await outlet.open(first)
         # Whoever is cut from here on can go on where it was: stopping need not wait.
         self.services.running.end(self)
-        try:
-            if planned.body and self.request.method != "HEAD":
-                await source.send(self, planned.body)
-        finally:
-            source.close()
+        if self.request.method != "HEAD":
+            await outlet.send(extents_of(body, planned.pieces))
         self.finish()
+
+    def _refuse_as(self, status: HTTPStatus) -> None:
+        if status is HTTPStatus.NOT_MODIFIED:
+            self.clear_header("Content-Type")
+            self.finish()
+        else:
+            self.refuse(status, *_REFUSALS[status])
 
     def compute_etag(self) -> None:
         """No tag but ours: Tornado's would hash what was written."""
@@ -96,6 +100,14 @@ _REFUSALS = {
         "the range lies behind the end; Content-Range tells the size",
     ),
 }
+
+
+def _modified(content: Content) -> int:
+    return int(datetime.fromisoformat(content.created).timestamp())
+
+
+def _media_type(content: Content) -> str:
+    return "audio/wav" if content.is_wav else "application/octet-stream"
 
 
 def _range_of_part(given: dict[str, str], size: int) -> str:
