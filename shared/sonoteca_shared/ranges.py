@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, TypeAlias
 
 # Only ASCII digits: int() would take "+1", "1_0" and Arabic digits. A longer number than this has
 # no meaning in any world, and Python refuses to convert more than 4,300 digits.
@@ -47,6 +47,10 @@ class ByteRange:
 
     def __len__(self) -> int:
         return self.end - self.start
+
+
+Pieces: TypeAlias = tuple[bytes | ByteRange, ...]
+"""What to send, in order: bytes as they are, and ranges of a file."""
 
 
 def parse_ranges(header: str | None, size: int) -> tuple[ByteRange, ...] | Unsatisfiable | None:

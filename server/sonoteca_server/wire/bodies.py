@@ -22,7 +22,6 @@ from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
 from sonoteca_server.storage import Blob, BlobDamagedError, Blobs
-from sonoteca_server.wire.conditions import Pieces
 from sonoteca_server.wire.pagecache import is_cached, warm
 from sonoteca_server.wire.sendfile import (
     CAN_SEND_FILES,
@@ -31,7 +30,7 @@ from sonoteca_server.wire.sendfile import (
     SendingStream,
     ShrunkError,
 )
-from sonoteca_shared.ranges import ByteRange
+from sonoteca_shared.ranges import ByteRange, Pieces
 
 # Below this, bytes that are copied and joined to the head cost less than a call of their own.
 _SMALL = 64 << 10

@@ -10,14 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from http import HTTPStatus
-from typing import TypeAlias
 
-from sonoteca_shared.ranges import UNSATISFIABLE, ByteRange, content_range, parse_ranges
+from sonoteca_shared.ranges import UNSATISFIABLE, ByteRange, Pieces, content_range, parse_ranges
 
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
-
-Pieces: TypeAlias = tuple[bytes | ByteRange, ...]
-"""What to send, in order: bytes as they are, and ranges of the representation."""
 
 
 @dataclass(frozen=True, slots=True)
