@@ -243,4 +243,6 @@ async def _write(connection: HTTP1Connection, data: bytes | memoryview) -> None:
             await written
     except TimeoutError:
         connection.stream.close()
-        raise StreamClosedError from None
+    if connection.stream.closed():
+        # Tornado's future does not say whether the bytes went out or were given up.
+        raise StreamClosedError(connection.stream.error)

@@ -9,6 +9,7 @@ Tornado's as ever.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -41,6 +42,10 @@ log = logging.getLogger(__name__)
 
 class ShrunkError(ConnectionAbortedError):
     """A file ended while it was sent; the connection has to break, as what came is not whole."""
+
+    def __init__(self) -> None:
+        # With the number, streams take it for what ends connections every day, and do not warn.
+        super().__init__(errno.ECONNABORTED, "the file ended while it was sent")
 
 
 @dataclass(slots=True)
