@@ -42,7 +42,7 @@ _SHRUNK = "ended while it was sent"
 
 _Result = TypeVar("_Result")
 
-_disk = ThreadPoolExecutor(16, "bodies")
+_disk = ThreadPoolExecutor(32, "bodies")
 
 
 @dataclass(frozen=True, slots=True)

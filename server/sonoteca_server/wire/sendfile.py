@@ -29,7 +29,7 @@ PATIENCE_S = 60.0
 
 # Streams copy what is not larger than this, and with it the void.
 _COPIED = 2048
-# Else the kernel keeps 3 MB for each client that does not read.
+# Else the kernel keeps 4 MB for each client that does not read.
 _KERNEL_BUFFER = 256 << 10
 
 CAN_SEND_FILES = hasattr(os, "sendfile")
@@ -75,9 +75,10 @@ class SendingStream(IOStream):
 
     def write(self, data: bytes | memoryview) -> asyncio.Future[None]:
         """Send bytes, or a view that `file_view` gave; as IOStream has it."""
+        if not self.writing():
+            self._moved = time.monotonic()
         written = super().write(data)
         if self._watch is None and not written.done():
-            self._moved = time.monotonic()
             self._look_in(self._patience)
         return written
 
