@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -15,6 +16,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
+    literal_column,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -24,6 +27,9 @@ SEQ = BigInteger().with_variant(Integer, "sqlite")
 
 # Text sorts by code points on both engines, whatever language the database was made for.
 TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+
+# Letters of a key to sort by: an entry of PostgreSQL's indexes holds 2,700 bytes at most.
+MAX_KEY = 500
 
 
 class transaction_number(FunctionElement[int]):  # noqa: N801 - it reads like a function of SQL
@@ -156,14 +162,26 @@ Index(
     sqlite_where=sounds.c.trashed.is_(None),
     postgresql_where=sounds.c.trashed.is_(None),
 )
-Index("ix_sounds_name", sounds.c.name)
-for _column in ("name_key", "folder_key", "duration", "size", "loudness", "peak", "rating"):
-    Index(f"ix_sounds_{_column}", sounds.c[_column], sounds.c.seq)
-Index("ix_sounds_created", sounds.c.created, sounds.c.id)
-Index("ix_sounds_recorded", sounds.c.recorded, sounds.c.seq)
-Index("ix_sounds_uploaded_by", sounds.c.uploaded_by, sounds.c.seq)
-Index(
-    "ix_sounds_facets",
+
+
+def _listed(name: str, *columns: Column[Any], only: ColumnElement[bool] | None = None) -> None:
+    """An index of the sounds that lists show: not of those in the trash."""
+    present = sounds.c.trashed.is_(None)
+    where = present if only is None else and_(only, present)
+    Index(f"ix_sounds_{name}", *columns, sqlite_where=where, postgresql_where=where)
+
+
+_listed("name", sounds.c.name)
+_listed("created", sounds.c.created, sounds.c.id)
+for _name in ("name_key", "folder_key", "duration", "size", "samplerate", "bitdepth", "channels",
+              "format", "container", "loudness", "peak", "rating", "recorded",
+              "uploaded_by"):  # fmt: skip
+    _listed(_name, sounds.c[_name], sounds.c.seq)
+_listed("with_markers", sounds.c.seq, only=sounds.c.marker_count > literal_column("0"))
+_listed("with_findings", sounds.c.seq, only=sounds.c.finding_count > literal_column("0"))
+_listed("untagged", sounds.c.seq, only=sounds.c.tag_count == literal_column("0"))
+_listed(
+    "facets",
     sounds.c.samplerate,
     sounds.c.bitdepth,
     sounds.c.channels,
@@ -173,7 +191,12 @@ Index(
 Index("ix_sounds_object", sounds.c.object)
 Index("ix_sounds_audio_sha256", sounds.c.audio_sha256)
 Index("ix_sounds_changed", sounds.c.changed)
-Index("ix_sounds_trashed", sounds.c.trashed)
+Index(
+    "ix_sounds_trashed",
+    sounds.c.trashed,
+    sqlite_where=sounds.c.trashed.is_not(None),
+    postgresql_where=sounds.c.trashed.is_not(None),
+)
 
 # Tags by sound; `tag` is as people wrote it, `tag_key` folded, which is what is looked for.
 sound_tags = Table(
