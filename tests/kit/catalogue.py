@@ -32,9 +32,9 @@ _CATEGORIES = """AMB DOOR WATR WIND RAIN CAR CRWD FEET METL WOOD GLAS GUN BIRD I
 _PLACES = """Harbour Forest Station Kitchen Café Market Beach Tunnel Church Workshop Übersee
     Night Morning Street Attic Cellar Meadow Bridge Factory School"""
 _WORDS = """door slam rain tin roof wind pines water drip metal scrape creak wood step gravel
-    crowd murmur distant close heavy light soft hard engine start idle pass by bell ring glass break paper
-    tear cloth rustle bird call owl cricket fire crackle hum buzz click switch lock key drawer
-    chair"""
+    crowd murmur distant close heavy light soft hard engine start idle pass by bell ring glass
+    break paper tear cloth rustle bird call owl cricket fire crackle hum buzz click switch lock key
+    drawer chair"""
 _SYLLABLES = "ba do fi ga ke lu mo na pe ri so ta vu wi zo chi sho tre bru kla"
 _FIRST = datetime(2019, 3, 1, 8, 0, tzinfo=UTC)
 _BATCH = 10_000
@@ -103,7 +103,8 @@ class Maker:
         folder = deep if dice.random() < 0.97 else category
         self._numbers[repository, folder] += 1
         words = " ".join(self._words.some(dice.randint(2, 5)))
-        name = f"{category}{dice.choice(self._places)}_{words} {self._numbers[repository, folder]:02d}.wav"
+        number = self._numbers[repository, folder]
+        name = f"{category}{dice.choice(self._places)}_{words} {number:02d}.wav"
         samplerate, channels = self._rates.one(), self._channels.one()
         form, bits = self._forms.one()
         frames = int(min(dice.lognormvariate(1.5, 1.4), 20_000) * samplerate)
