@@ -173,8 +173,14 @@ def columns_of(sound: Sound) -> dict[str, Any]:
 
 
 def write_tags(connection: Connection, seq: int, tags: Sequence[str]) -> None:
-    """Make these the tags of the sound, in their order; those that differ by case are one."""
+    """Make these the tags of the sound."""
     connection.execute(sound_tags.delete().where(sound_tags.c.sound == seq))
+    if rows := tag_rows(seq, tags):
+        connection.execute(sound_tags.insert(), rows)
+
+
+def tag_rows(seq: int, tags: Sequence[str]) -> list[dict[str, Any]]:
+    """The tags of a sound in their order, as rows; those that differ by case are one."""
     rows: dict[str, dict[str, Any]] = {}
     for position, tag in enumerate(tags):
         row = {
@@ -184,8 +190,7 @@ def write_tags(connection: Connection, seq: int, tags: Sequence[str]) -> None:
             "position": position,
         }
         rows.setdefault(fold(tag), row)
-    if rows:
-        connection.execute(sound_tags.insert(), list(rows.values()))
+    return list(rows.values())
 
 
 def _storable(value: Any) -> Any:
