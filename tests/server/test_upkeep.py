@@ -22,6 +22,7 @@ from sonoteca_server.jobs.upkeep import Swept, Upkeep
 from sonoteca_server.library import objects
 from sonoteca_server.library.ingest import Ingest, Wish
 from sonoteca_server.library.objects import Kept, Objects
+from sonoteca_server.library.trash import Trash
 from sonoteca_server.storage import Incoming
 from sonoteca_shared.wav.audio_digest import AudioHasher
 from tests.kit.http import serve
@@ -42,7 +43,10 @@ class World:
         self.objects = Objects(self.catalog, self.blobs)
         self.ingest = Ingest(self.catalog, self.blobs, lambda: None)
         self.now = time.time() + 2 * HOUR  # so that nothing looks as if it were under way
-        self.upkeep = Upkeep(self.catalog, self.blobs, grace_s=DAY, clock=lambda: self.now)
+        self.trash = Trash(self.catalog, lambda: None, keep_s=30 * DAY)
+        self.upkeep = Upkeep(
+            self.catalog, self.blobs, self.trash, grace_s=DAY, clock=lambda: self.now
+        )
 
     def part(self, data: bytes) -> Incoming:
         part = self.blobs.begin()
@@ -157,7 +161,7 @@ async def test_of_a_sound_that_was_purged_the_row_goes_first_and_the_blobs_later
 async def test_what_was_put_or_has_a_sound_or_a_history_is_never_unused(world: World) -> None:
     oid = await world.put(b"put")
     wav = await world.post()
-    await world.run("UPDATE sounds SET trashed = '2020-01-01T00:00:00Z'")
+    await world.run("UPDATE sounds SET trashed = '9999-01-01T00:00:00Z'")
     old = await world.post(build_wav(Plan(frames=600)))
     await world.run(
         "INSERT INTO revisions (sound, rev, step, kind, at, object, doc) "
@@ -303,7 +307,7 @@ def test_a_round_that_fails_is_told_and_the_next_one_comes(
     async def steps() -> None:
         await world.put(b"live")
         left = world.blobs.keep(world.part(b"left"))
-        upkeep = Upkeep(world.catalog, world.blobs, grace_s=0, every_s=0.01)
+        upkeep = Upkeep(world.catalog, world.blobs, world.trash, grace_s=0, every_s=0.01)
         once, tries = upkeep.once, []
 
         async def fails_at_first() -> Swept:
