@@ -24,10 +24,13 @@ from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
 from sonoteca_server.jobs.analysis import Analysis
 from sonoteca_server.jobs.upkeep import Upkeep
+from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.objects import Objects
+from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
+from sonoteca_server.library.trash import Trash
 from sonoteca_server.settings import Settings
 from sonoteca_server.storage.local import LocalBlobs, make_folder
 from sonoteca_shared.errors import SonotecaError
@@ -105,14 +108,15 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     try:
         sockets = _listen(settings)
         analysis = Analysis(library.catalog, library.blobs)
+        trash = Trash(library.catalog, analysis.wake, keep_s=settings.trash_s)
         requests = Running()
         server = HTTPServer(
-            make_application(_services(settings, library, analysis, requests)),
+            make_application(_services(settings, library, analysis, trash, requests)),
             idle_connection_timeout=_IDLE_S,
             max_header_size=_MAX_HEAD,
         )
         server.add_sockets(sockets)
-        upkeep = Upkeep(library.catalog, library.blobs)
+        upkeep = Upkeep(library.catalog, library.blobs, trash)
         working = [asyncio.create_task(job.run()) for job in (analysis, upkeep)]
         try:
             host, port = sockets[0].getsockname()[:2]
@@ -124,13 +128,16 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
 
 def _services(
-    settings: Settings, library: Library, analysis: Analysis, requests: Running
+    settings: Settings, library: Library, analysis: Analysis, trash: Trash, requests: Running
 ) -> Services:
     return Services(
-        sounds=Sounds(library.catalog, library.blobs),
+        sounds=Sounds(library.catalog, library.blobs, analysis.wake),
         ingest=Ingest(library.catalog, library.blobs, analysis.wake),
         objects=Objects(library.catalog, library.blobs),
         editing=Editing(library.catalog, analysis.wake),
+        collections=Collections(library.catalog, analysis.wake),
+        repositories=Repositories(library.catalog, analysis.wake),
+        trash=trash,
         blobs=library.blobs,
         running=requests,
         public_url=settings.public_url,

@@ -108,6 +108,8 @@ objects = Table(
 )
 Index("ix_objects_peaks_state", objects.c.peaks_state)
 Index("ix_objects_peaks_blob", objects.c.peaks_blob)
+# How much a repository holds is counted in this index alone.
+Index("ix_objects_repository", objects.c.repository, objects.c.size)
 
 # `doc` is the sound as it is sent, written in the same transaction as the columns, which are there
 # to filter and order. `changed` is the place of its latest change in the feed. A sound with a

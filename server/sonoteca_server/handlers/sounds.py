@@ -156,7 +156,11 @@ class PeaksHandler(Handler):
         if peaks.path is None:
             raise PeaksPendingError
         as_json = JSON in self.request.headers.get("Accept", "")
-        data = await asyncio.to_thread(_read_peaks, peaks.path, factor, as_json=as_json)
+        try:
+            data = await asyncio.to_thread(_read_peaks, peaks.path, factor, as_json=as_json)
+        except FileNotFoundError:
+            await self.services.sounds.lose_peaks(peaks)
+            raise PeaksPendingError from None
         self.set_header("Vary", "Accept")
         self.set_header("Content-Type", JSON if as_json else "application/octet-stream")
         self.finish(data)

@@ -57,6 +57,8 @@ _TITLES = {
     "no-space": "The server's disk is full",
     "too-large": "The file is too large",
     "digest-mismatch": "The bytes are not those that were announced",
+    "object-missing": "The bytes are not there",
+    "not-empty": "The repository is not empty",
     "object-in-use": "A sound uses these bytes",
     "blob-damaged": "The stored bytes are damaged",
     "blob-missing": "The stored bytes are missing",
