@@ -76,7 +76,8 @@ def parse_whole(name: str, text: str) -> int:
     return int(text)
 
 
-def _seconds(name: str, text: str) -> float:
+def parse_seconds(name: str, text: str) -> float:
+    """A length or a place in time."""
     try:
         value = float(text)
     except ValueError:
@@ -109,8 +110,8 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "name": _text,
     "folder": _folder,
     "repository": _text,
-    "minduration": _seconds,
-    "maxduration": _seconds,
+    "minduration": parse_seconds,
+    "maxduration": parse_seconds,
     "minsize": parse_whole,
     "maxsize": parse_whole,
     "samplerate": parse_whole,
