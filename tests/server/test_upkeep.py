@@ -254,8 +254,8 @@ def test_nothing_goes_when_something_cannot_be_read(
             with pytest.raises(OSError, match=os.strerror(errno.EIO)):
                 await world.later()
         assert world.listed() == before
-        await world.run("UPDATE facts SET value = 'no moment' WHERE name LIKE 'unused%'")
-        with pytest.raises(ValueError, match="no moment"):
+        await world.run("UPDATE unused SET since = 'no moment'")
+        with pytest.raises(TypeError, match="not supported"):
             await world.upkeep.once()
         assert world.listed() == before
 
@@ -329,7 +329,7 @@ def test_the_server_looks_when_it_starts(tmp_path: Path) -> None:
         oid = requests.put(f"{server}/data/main", data=b"dead", timeout=10).json()["oid"]
         assert requests.delete(f"{server}/data/main/{oid}", timeout=10).status_code == 200
     with closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as connection:
-        changed = connection.execute("UPDATE facts SET value = '1' WHERE name LIKE 'unused-blob %'")
+        changed = connection.execute("UPDATE unused SET since = 1 WHERE name LIKE 'unused-blob %'")
         assert changed.rowcount >= 1
         connection.commit()
 

@@ -59,6 +59,15 @@ facts = Table(
     Column("value", TEXT, nullable=False),
 )
 
+# Blobs that no row names and objects that nobody uses, with the moment (seconds since the epoch)
+# from which it was so: upkeep drops them when it has been so for long enough.
+unused = Table(
+    "unused",
+    metadata,
+    Column("name", TEXT, primary_key=True),
+    Column("since", Float, nullable=False),
+)
+
 repositories = Table(
     "repositories",
     metadata,
@@ -67,6 +76,7 @@ repositories = Table(
     # "members" or "own": whether a contributor sees what others put there.
     Column("visibility", TEXT, nullable=False, server_default="members"),
     Column("created", TEXT, nullable=False),
+    Column("rev", Integer, nullable=False, server_default="1"),
     UniqueConstraint("name"),
 )
 
@@ -94,6 +104,7 @@ objects = Table(
     UniqueConstraint("blob"),
 )
 Index("ix_objects_peaks_state", objects.c.peaks_state)
+Index("ix_objects_peaks_blob", objects.c.peaks_blob)
 
 # `doc` is the sound as it is sent, written in the same transaction as the columns, which are there
 # to filter and order. `changed` is the place of its latest change in the feed. A sound with a
@@ -186,14 +197,23 @@ collections = Table(
     Column("created", TEXT, nullable=False),
     UniqueConstraint("id"),
 )
+Index("ix_collections_name_key", collections.c.name_key, collections.c.seq)
+
+# Positions have gaps, so that a member can be put between two others without touching them.
 collection_sounds = Table(
     "collection_sounds",
     metadata,
     Column("collection", SEQ, ForeignKey("collections.seq", ondelete="CASCADE"), primary_key=True),
     Column("sound", SEQ, ForeignKey("sounds.seq", ondelete="CASCADE"), primary_key=True),
-    Column("position", Integer, nullable=False),
+    Column("position", SEQ, nullable=False),
 )
 Index("ix_collection_sounds_sound", collection_sounds.c.sound)
+Index(
+    "ix_collection_sounds_position",
+    collection_sounds.c.collection,
+    collection_sounds.c.position,
+    collection_sounds.c.sound,
+)
 
 # What a sound was before each edit: enough to show its history and to go back. `step` binds the
 # edits that were made together, and are undone together.
@@ -212,6 +232,7 @@ revisions = Table(
 )
 Index("ix_revisions_sound", revisions.c.sound, revisions.c.rev)
 Index("ix_revisions_step", revisions.c.step)
+Index("ix_revisions_object", revisions.c.object)
 
 # Uploads that can be resumed. Of an open one `durable` bytes are in its part, for certain; the part
 # may hold more, which nobody was told of. `outcome` is the sound that it became, or the code of why

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, select
 
 from sonoteca_server.catalog import Catalog
-from sonoteca_server.catalog.schema import facts, objects, revisions, sounds
+from sonoteca_server.catalog.schema import objects, revisions, sounds, unused
 from sonoteca_server.library.objects import (
     UNUSED_BLOB,
     UNUSED_OBJECT,
@@ -158,10 +158,7 @@ def _unused_objects(connection: Connection) -> list[int]:
 
 
 def _noted(connection: Connection) -> dict[str, float]:
-    query = select(facts.c.name, facts.c.value).where(
-        or_(facts.c.name.startswith(UNUSED_BLOB), facts.c.name.startswith(UNUSED_OBJECT))
-    )
-    return {name: float(value) for name, value in connection.execute(query)}
+    return {row.name: row.since for row in connection.execute(select(unused))}
 
 
 def _count_objects(connection: Connection) -> int:
@@ -169,7 +166,7 @@ def _count_objects(connection: Connection) -> int:
 
 
 def _forget(connection: Connection, names: list[str]) -> None:
-    connection.execute(facts.delete().where(facts.c.name.in_(names)))
+    connection.execute(unused.delete().where(unused.c.name.in_(names)))
 
 
 def _drop_objects(connection: Connection, names: list[str], now: float) -> int:

@@ -17,7 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Row, exists, or_, select
 
 from sonoteca_server.catalog import Catalog, feed
-from sonoteca_server.catalog.schema import facts, objects, repositories, revisions, sounds
+from sonoteca_server.catalog.schema import objects, repositories, revisions, sounds, unused
 from sonoteca_server.library.repositories import checked_name, find_or_make
 from sonoteca_server.library.sounds import Content
 from sonoteca_server.storage import Blob, BlobMissingError, Blobs, Incoming
@@ -225,10 +225,11 @@ def is_used(connection: Connection, seq: int) -> bool:
 def note_unused(connection: Connection, names: Iterable[str], at: float) -> None:
     """Note since when nothing refers to these; what is noted already keeps its moment."""
     wanted = set(names)
-    known = set(connection.execute(select(facts.c.name).where(facts.c.name.in_(wanted))).scalars())
-    rows = [{"name": name, "value": str(at)} for name in sorted(wanted - known)]
+    query = select(unused.c.name).where(unused.c.name.in_(wanted))
+    known = set(connection.execute(query).scalars())
+    rows = [{"name": name, "since": at} for name in sorted(wanted - known)]
     if rows:
-        connection.execute(facts.insert(), rows)
+        connection.execute(unused.insert(), rows)
 
 
 def _put(connection: Connection, kept: Kept) -> tuple[Held, None]:
