@@ -30,7 +30,9 @@ from sonoteca_server.library.objects import Objects
 from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
 from sonoteca_server.library.trash import Trash
+from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.settings import Settings
+from sonoteca_server.storage.growing import GrowingParts
 from sonoteca_server.storage.local import LocalBlobs, make_folder
 from sonoteca_server.wire.sendfile import SendingServer
 from sonoteca_shared.errors import SonotecaError
@@ -56,6 +58,7 @@ class Library:
         self._lock = lock_folder(folder)
         try:
             self.blobs = LocalBlobs(folder)
+            self.parts = GrowingParts(folder)
             if not self.blobs.empty and not home.exists():
                 raise CannotStartError(
                     f"{folder} holds recordings, but there is no catalogue in {home}: restore it "
@@ -108,38 +111,37 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     try:
         sockets = _listen(settings)
         analysis = Analysis(library.catalog, library.blobs)
-        trash = Trash(library.catalog, analysis.wake, keep_s=settings.trash_s)
-        requests = Running()
+        services = _services(settings, library, analysis)
         server = SendingServer(
-            make_application(_services(settings, library, analysis, trash, requests)),
+            make_application(services),
             idle_connection_timeout=_IDLE_S,
             max_header_size=_MAX_HEAD,
         )
         server.add_sockets(sockets)
-        upkeep = Upkeep(library.catalog, library.blobs, trash)
+        upkeep = Upkeep(library.catalog, library.blobs, services.trash, services.uploads)
         working = [asyncio.create_task(job.run()) for job in (analysis, upkeep)]
         try:
             host, port = sockets[0].getsockname()[:2]
             yield f"http://{_in_url(host)}:{port}"
         finally:
-            await _stop(server, requests, working)
+            await _stop(server, services, working)
     finally:
         library.close()
 
 
-def _services(
-    settings: Settings, library: Library, analysis: Analysis, trash: Trash, requests: Running
-) -> Services:
+def _services(settings: Settings, library: Library, analysis: Analysis) -> Services:
+    ingest = Ingest(library.catalog, library.blobs, analysis.wake)
     return Services(
         sounds=Sounds(library.catalog, library.blobs, analysis.wake),
-        ingest=Ingest(library.catalog, library.blobs, analysis.wake),
+        ingest=ingest,
         objects=Objects(library.catalog, library.blobs),
         editing=Editing(library.catalog, analysis.wake),
         collections=Collections(library.catalog, analysis.wake),
         repositories=Repositories(library.catalog, analysis.wake),
-        trash=trash,
+        trash=Trash(library.catalog, analysis.wake, keep_s=settings.trash_s),
+        uploads=Uploads(library.catalog, library.parts, ingest, expiry_s=settings.upload_expiry_s),
         blobs=library.blobs,
-        running=requests,
+        running=Running(),
         public_url=settings.public_url,
         max_upload_bytes=settings.max_upload_bytes,
         min_free_bytes=settings.min_free_bytes,
@@ -148,14 +150,15 @@ def _services(
 
 
 async def _stop(
-    server: SendingServer, requests: Running, working: list[asyncio.Task[None]]
+    server: SendingServer, services: Services, working: list[asyncio.Task[None]]
 ) -> None:
-    """No new requests; running ones have a moment to finish, downloads can be resumed."""
+    """No new requests; running ones have a moment to finish, what can be resumed ends now."""
     server.stop()
-    await requests.stop(patience_s=_FINISH_S)
+    await services.running.stop(patience_s=_FINISH_S)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_CLOSE_S):
             await server.close_all_connections()
+            await services.uploads.close()
     for task in working:
         task.cancel()
     for task in working:

@@ -50,6 +50,8 @@ class Settings:
     trash_s: float = 2_592_000.0
     # How long a client may be silent within a body before it is given up.
     body_idle_s: float = 30.0
+    # How long an upload that can be resumed is kept after its last byte.
+    upload_expiry_s: float = 604_800.0
 
 
 def default_data() -> Path:

@@ -24,6 +24,7 @@ from sonoteca_server.library.objects import Objects
 from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
 from sonoteca_server.library.trash import Trash
+from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.storage import BlobDamagedError
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_server.wire.errors import (
@@ -85,6 +86,7 @@ class Services:
     collections: Collections
     repositories: Repositories
     trash: Trash
+    uploads: Uploads
     blobs: LocalBlobs
     running: Running
     public_url: str
@@ -118,6 +120,8 @@ class Handler(RequestHandler):
             self.services.running.begin(self)
             self.guard()
             await self.begin()
+        except StreamClosedError:
+            raise  # the client left: there is nobody to tell
         except (SonotecaError, OSError) as error:
             await self.refuse_early(error)
             if self.has_body:

@@ -30,6 +30,7 @@ from sonoteca_server.library.unused import (
     is_used,
     note_unused,
 )
+from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.storage import Blobs, Listed
 from sonoteca_shared.errors import SonotecaError
 
@@ -68,6 +69,7 @@ class Upkeep:
         catalog: Catalog,
         blobs: Blobs,
         trash: Trash,
+        uploads: Uploads,
         *,
         grace_s: float = _DAY_S,
         every_s: float = _HOUR_S,
@@ -76,6 +78,7 @@ class Upkeep:
         self._catalog = catalog
         self._blobs = blobs
         self._trash = trash
+        self._uploads = uploads
         self._grace_s = grace_s
         self._every_s = every_s
         self._clock = clock
@@ -93,6 +96,7 @@ class Upkeep:
 
     async def once(self) -> Swept:
         """One round: note what is unused since now, drop what was so for the whole grace."""
+        await self._uploads.expire()
         now = self._clock()
         # All is read before anything is dropped: what cannot be read ends the round here. The notes
         # come first: one that is written meanwhile is not taken for one that has become untrue.
