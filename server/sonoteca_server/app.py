@@ -14,7 +14,6 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
@@ -33,6 +32,7 @@ from sonoteca_server.library.sounds import Sounds
 from sonoteca_server.library.trash import Trash
 from sonoteca_server.settings import Settings
 from sonoteca_server.storage.local import LocalBlobs, make_folder
+from sonoteca_server.wire.sendfile import SendingServer
 from sonoteca_shared.errors import SonotecaError
 
 _MAX_HEAD = 32 << 10
@@ -110,7 +110,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         analysis = Analysis(library.catalog, library.blobs)
         trash = Trash(library.catalog, analysis.wake, keep_s=settings.trash_s)
         requests = Running()
-        server = HTTPServer(
+        server = SendingServer(
             make_application(_services(settings, library, analysis, trash, requests)),
             idle_connection_timeout=_IDLE_S,
             max_header_size=_MAX_HEAD,
@@ -147,7 +147,9 @@ def _services(
     )
 
 
-async def _stop(server: HTTPServer, requests: Running, working: list[asyncio.Task[None]]) -> None:
+async def _stop(
+    server: SendingServer, requests: Running, working: list[asyncio.Task[None]]
+) -> None:
     """No new requests; running ones have a moment to finish, downloads can be resumed."""
     server.stop()
     await requests.stop(patience_s=_FINISH_S)

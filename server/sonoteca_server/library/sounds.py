@@ -12,7 +12,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
 from sonoteca_server.catalog import Catalog, search
-from sonoteca_server.catalog.schema import objects, sound_tags, sounds
+from sonoteca_server.catalog.filters import SoundFilter
+from sonoteca_server.catalog.orders import Order
+from sonoteca_server.catalog.schema import MAX_KEY, objects, sound_tags, sounds
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_shared import routes
 from sonoteca_shared.errors import NotFoundError
@@ -20,9 +22,6 @@ from sonoteca_shared.models import Finding, Links, Loudness, Sound
 from sonoteca_shared.names import sort_key
 from sonoteca_shared.query import fold, searchable
 from sonoteca_shared.wav import Description
-
-# An entry of PostgreSQL's indexes holds 2,700 bytes at most.
-_MOST_OF_A_KEY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +64,7 @@ class Sounds:
         row = await self._present(sound_id)
         return self._content(row, row.name)
 
-    async def first_content(
-        self, wanted: search.SoundFilter, order: search.Order
-    ) -> tuple[Content, str]:
+    async def first_content(self, wanted: SoundFilter, order: Order) -> tuple[Content, str]:
         """The bytes of the first sound that matches, and how many match ("10000+" from there)."""
         page = await self.catalog.read(search.find_page, wanted, order, size=1)
         if not page.docs:
@@ -188,8 +185,14 @@ def columns_of(sound: Sound) -> dict[str, Any]:
 
 
 def write_tags(connection: Connection, seq: int, tags: Sequence[str]) -> None:
-    """Make these the tags of the sound, in their order; those that differ by case are one."""
+    """Make these the tags of the sound."""
     connection.execute(sound_tags.delete().where(sound_tags.c.sound == seq))
+    if rows := tag_rows(seq, tags):
+        connection.execute(sound_tags.insert(), rows)
+
+
+def tag_rows(seq: int, tags: Sequence[str]) -> list[dict[str, Any]]:
+    """The tags of a sound in their order, as rows; those that differ by case are one."""
     rows: dict[str, dict[str, Any]] = {}
     for position, tag in enumerate(tags):
         row = {
@@ -199,8 +202,7 @@ def write_tags(connection: Connection, seq: int, tags: Sequence[str]) -> None:
             "position": position,
         }
         rows.setdefault(fold(tag), row)
-    if rows:
-        connection.execute(sound_tags.insert(), list(rows.values()))
+    return list(rows.values())
 
 
 def _storable(value: Any) -> Any:
@@ -209,7 +211,7 @@ def _storable(value: Any) -> Any:
 
 
 def _key(text: str) -> str:
-    return sort_key(text)[:_MOST_OF_A_KEY]
+    return sort_key(text)[:MAX_KEY]
 
 
 def with_peaks(sound: Sound) -> Sound:
