@@ -40,6 +40,8 @@ _HOUR_S = 3_600.0
 _UNDER_WAY_S = 3_600.0
 _DIGITS = "0123456789abcdef"
 _CHUNK = 500
+# A sound and all that hangs on it takes a millisecond, in which nobody else writes.
+_PURGED_AT_ONCE = 100
 # Blobs without rows that nobody deleted are what crashes leave: a few. Many more, or a catalogue
 # without a single row, mean that rows were lost, and the blobs may be all that is left.
 _FEW = 100
@@ -120,7 +122,7 @@ class Upkeep:
 
     async def _empty_trash(self, now: float) -> int:
         moment, count = datetime.fromtimestamp(now, UTC), 0
-        while purged := await self._trash.purge_expired(moment, _CHUNK):
+        while purged := await self._trash.purge_expired(moment, _PURGED_AT_ONCE):
             count += purged
         return count
 
