@@ -14,7 +14,6 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
@@ -30,12 +29,14 @@ from sonoteca_server.library.objects import Objects
 from sonoteca_server.library.sounds import Sounds
 from sonoteca_server.settings import Settings
 from sonoteca_server.storage.local import LocalBlobs, make_folder
+from sonoteca_server.wire.connections import Server, raise_open_files
+from sonoteca_server.wire.patience import Limits
 from sonoteca_shared.errors import SonotecaError
 
-_MAX_HEAD = 32 << 10
 _FINISH_S = 10.0  # what requests that cannot be resumed have when the server is to stop
 _CLOSE_S = 3.0
-_IDLE_S = 75.0
+_IDLE_S = 75.0  # longer than browsers and most clients keep a connection that they do not use
+_BACKLOG = 1_024
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ def lock_folder(folder: Path) -> int:
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; the address is printed once requests are answered."""
+    raise_open_files()
     async with running(settings) as address:
         print(f"Sonoteca server on {address}", flush=True)  # noqa: T201 - contract
         await _asked_to_stop()
@@ -106,10 +108,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         sockets = _listen(settings)
         analysis = Analysis(library.catalog, library.blobs)
         requests = Running()
-        server = HTTPServer(
+        server = Server(
             make_application(_services(settings, library, analysis, requests)),
-            idle_connection_timeout=_IDLE_S,
-            max_header_size=_MAX_HEAD,
+            limits=Limits(settings.header_timeout_s, settings.body_idle_s, _IDLE_S),
         )
         server.add_sockets(sockets)
         upkeep = Upkeep(library.catalog, library.blobs)
@@ -140,7 +141,7 @@ def _services(
     )
 
 
-async def _stop(server: HTTPServer, requests: Running, working: list[asyncio.Task[None]]) -> None:
+async def _stop(server: Server, requests: Running, working: list[asyncio.Task[None]]) -> None:
     """No new requests; running ones have a moment to finish, downloads can be resumed."""
     server.stop()
     await requests.stop(patience_s=_FINISH_S)
@@ -211,8 +212,8 @@ def _listen(settings: Settings) -> list[socket.socket]:
     try:
         if settings.port == 0 and settings.host == "localhost":
             # One port for both families cannot be had by chance.
-            return bind_sockets(0, "127.0.0.1")
-        return bind_sockets(settings.port, settings.host)
+            return bind_sockets(0, "127.0.0.1", backlog=_BACKLOG)
+        return bind_sockets(settings.port, settings.host, backlog=_BACKLOG)
     except OSError as error:
         raise CannotStartError(
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "

@@ -46,7 +46,9 @@ class Settings:
     max_upload_bytes: int = 0
     # Uploads are refused when less than this would stay free on the disk.
     min_free_bytes: int = 67_108_864
-    # How long a client may be silent within a body before it is given up.
+    # How long the head of a request may take, from its first byte or that of a new connection.
+    header_timeout_s: float = 10.0
+    # How long a client may be silent within a body, or leave an answer unread.
     body_idle_s: float = 30.0
 
 
