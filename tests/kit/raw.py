@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -66,3 +67,10 @@ def is_closed(line: socket.socket, *, within_s: float = 10.0) -> bool:
     except OSError:
         pass
     return True
+
+
+def is_reset(line: socket.socket, *, within_s: float = 30.0) -> bool:
+    """Whether the server resets this connection, while nothing of what it sent is read."""
+    poll = select.poll()
+    poll.register(line, 0)  # a reset is told whether it is asked for or not
+    return bool(poll.poll(1000 * within_s))

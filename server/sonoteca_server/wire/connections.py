@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import socket
+import struct
 import time
 from collections import Counter
 from collections.abc import Awaitable
@@ -31,11 +32,14 @@ from sonoteca_server.wire.heads import (
 from sonoteca_server.wire.patience import Awaits, Limits, Patience
 
 _MOST = 8_192
+# Who has just come is not sent away for who comes next.
+_GRACE_S = 1.0
 # A connection takes its own file descriptor, and perhaps a part and a blob.
 _FILES_EACH = 3
 # What an answer may have waiting in the kernel before it is on its way: without it every client
 # that does not read takes megabytes of the kernel's memory.
 _UNSENT = 128 << 10
+_NO_LINGER = struct.pack("ii", 1, 0)
 _REFUSAL = b"HTTP/1.1 %s\r\nConnection: close\r\n%sContent-Length: 0\r\n\r\n"
 _TOO_LARGE = _REFUSAL % (b"431 Request Header Fields Too Large", b"")
 _TOO_MANY = _REFUSAL % (b"503 Service Unavailable", b"Retry-After: 5\r\n")
@@ -45,6 +49,11 @@ class GuardedStream(IOStream):
     """A connection that knows for how long it has been waiting for its client."""
 
     patience: Patience | None = None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes of the next request came with those of the last."""
+        return self._read_buffer_size > 0  # Tornado has no public word for it
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         count = super().read_from_fd(buf)
@@ -155,7 +164,8 @@ class Server(HTTPServer):
         stream: GuardedStream = server_conn.stream  # type: ignore[attr-defined]
         assert stream.patience is not None
         if stream.patience.awaits is not Awaits.HEAD:
-            stream.patience.expect(Awaits.REQUEST, time.monotonic())
+            awaits = Awaits.HEAD if stream.has_more else Awaits.REQUEST
+            stream.patience.expect(awaits, time.monotonic())
         return _Message(super().start_request(server_conn, request_conn), stream.patience)
 
     def on_close(self, server_conn: object) -> None:
@@ -175,13 +185,11 @@ class Server(HTTPServer):
         return len(self._lines) < self._most or self._make_room(None)
 
     def _make_room(self, host: str | None) -> bool:
+        now = time.monotonic()
         waiting = [
             stream
             for stream, its_host in self._lines.items()
-            if stream.patience is not None
-            and stream.patience.awaits in (Awaits.REQUEST, Awaits.HEAD)
-            and host in (None, its_host)
-            and not stream.closed()
+            if host in (None, its_host) and not stream.closed() and _may_go(stream, now)
         ]
         if not waiting:
             return False
@@ -192,7 +200,11 @@ class Server(HTTPServer):
         now = time.monotonic()
         for stream in list(self._lines):
             patience = stream.patience
-            if patience is not None and patience.is_over(now, writing=stream.writing()):
+            writing = stream.writing()
+            if patience is not None and patience.is_over(now, writing=writing):
+                if writing:
+                    # Else the kernel would go on keeping, and offering, what nobody takes.
+                    stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
                 stream.close()
 
 
@@ -201,6 +213,14 @@ def raise_open_files() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # macOS has a limit that it does not tell
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _may_go(stream: GuardedStream, now: float) -> bool:
+    """Whether nothing is lost with this line: it rests, or its head should have been here."""
+    assert stream.patience is not None
+    if stream.patience.awaits is Awaits.HEAD:
+        return now - stream.patience.since > _GRACE_S
+    return stream.patience.awaits is Awaits.REQUEST
 
 
 def _refuse(stream: IOStream) -> None:
