@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from sonoteca_server import app, database
+from sonoteca_server import app, database, logs
 from sonoteca_server.catalog.engines import home_of, without_password
 from sonoteca_server.inspection import inspect
 from sonoteca_server.library.verify import Tally, verify
@@ -45,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logs.to_stderr()
     asyncio.run(app.serve(settings))
     return 0
 

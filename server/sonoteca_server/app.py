@@ -167,9 +167,16 @@ def make_application(services: Services) -> Application:
 
 def _log_request(handler: object) -> None:
     assert isinstance(handler, Handler)
-    request, status = handler.request, handler.get_status()
-    took = 1000 * request.request_time()
-    log.info("%s %s %d %.1f ms %s", request.method, request.path, status, took, handler.request_id)
+    request = handler.request
+    facts = {
+        "request_id": handler.request_id,
+        "address": request.remote_ip,
+        "method": request.method,
+        "path": request.path,
+        "status": handler.get_status(),
+        "milliseconds": round(1000 * request.request_time(), 1),
+    }
+    log.info("request", extra={"facts": facts})
 
 
 async def _asked_to_stop() -> None:

@@ -35,6 +35,7 @@ COUNT_LIMIT = 10_000
 _MAX_WORDS = 50
 _MAX_WORD = 1_000
 _MAX_PATTERN = 1_000
+_FORGED = "cursor is not one that this server gave; start again without it"
 _Number = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
 # What a sort may be called → the column that orders it.
@@ -112,12 +113,11 @@ def parse_cursor(text: str) -> Cursor:
         sort, descending, value, sound_id, backward = msgspec.json.decode(
             data, type=tuple[str, bool, str | _Number | float, str, bool]
         )
-    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        raise BadRequestError(
-            "cursor is not one that this server gave; start again without it"
-        ) from error
-    if sort not in SORTS:
-        raise BadRequestError("cursor is not one that this server gave; start again without it")
+        fits = isinstance(value, str) is (SORTS[sort].type.python_type is str)
+    except (binascii.Error, ValueError, KeyError, msgspec.DecodeError) as error:
+        raise BadRequestError(_FORGED) from error
+    if not fits or "\0" in f"{value}{sound_id}":
+        raise BadRequestError(_FORGED)
     return Cursor(Order(sort, descending), value, sound_id, backward)
 
 

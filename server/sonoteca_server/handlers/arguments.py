@@ -23,6 +23,7 @@ from sonoteca_shared.errors import BadRequestError
 from sonoteca_shared.names import clean_folder
 
 MAX_PAGE = 1_000
+_MOST = (1 << 31) - 1
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
 
@@ -57,9 +58,15 @@ def parse_whole(name: str, text: str) -> int:
     return int(text)
 
 
+def _count(name: str, text: str) -> int:
+    # What is more than any column of counts holds fits no sound anyway.
+    return min(parse_whole(name, text), _MOST)
+
+
 def _seconds(name: str, text: str) -> float:
     try:
-        value = float(text)
+        # float() knows more numbers than we say: 1_0, and digits of other scripts.
+        value = float(text) if text.isascii() and "_" not in text else math.nan
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
@@ -82,22 +89,28 @@ def _text(_name: str, text: str) -> str:
     return text
 
 
+def _named(name: str, text: str) -> str:
+    if "\0" in text:  # which PostgreSQL does not know
+        raise BadRequestError(f"“{name}” takes text without NUL characters")
+    return text
+
+
 def _folder(_name: str, text: str) -> str:
     return clean_folder(text)
 
 
 _READERS: dict[str, Callable[[str, str], Any]] = {
-    "name": _text,
+    "name": _named,
     "folder": _folder,
-    "repository": _text,
+    "repository": _named,
     "minduration": _seconds,
     "maxduration": _seconds,
     "minsize": parse_whole,
     "maxsize": parse_whole,
-    "samplerate": parse_whole,
-    "channels": parse_whole,
-    "bitdepth": parse_whole,
-    "format": _text,
+    "samplerate": _count,
+    "channels": _count,
+    "bitdepth": _count,
+    "format": _named,
     "created_after": _moment,
     "created_before": _moment,
     "q": _text,
