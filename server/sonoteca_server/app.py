@@ -34,13 +34,15 @@ from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.settings import Settings
 from sonoteca_server.storage.growing import GrowingParts
 from sonoteca_server.storage.local import LocalBlobs, make_folder
+from sonoteca_server.wire.connections import raise_open_files
+from sonoteca_server.wire.patience import Limits
 from sonoteca_server.wire.sendfile import SendingServer
 from sonoteca_shared.errors import SonotecaError
 
-_MAX_HEAD = 32 << 10
 _FINISH_S = 10.0  # what requests that cannot be resumed have when the server is to stop
 _CLOSE_S = 3.0
-_IDLE_S = 75.0
+_IDLE_S = 75.0  # longer than browsers and most clients keep a connection that they do not use
+_BACKLOG = 1_024
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +100,7 @@ def lock_folder(folder: Path) -> int:
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; the address is printed once requests are answered."""
+    raise_open_files()
     async with running(settings) as address:
         print(f"Sonoteca server on {address}", flush=True)  # noqa: T201 - contract
         await _asked_to_stop()
@@ -114,8 +117,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         services = _services(settings, library, analysis)
         server = SendingServer(
             make_application(services),
-            idle_connection_timeout=_IDLE_S,
-            max_header_size=_MAX_HEAD,
+            limits=Limits(settings.header_timeout_s, settings.body_idle_s, _IDLE_S),
         )
         server.add_sockets(sockets)
         upkeep = Upkeep(library.catalog, library.blobs, services.trash, services.uploads)
@@ -178,9 +180,16 @@ def make_application(services: Services) -> Application:
 
 def _log_request(handler: object) -> None:
     assert isinstance(handler, Handler)
-    request, status = handler.request, handler.get_status()
-    took = 1000 * request.request_time()
-    log.info("%s %s %d %.1f ms %s", request.method, request.path, status, took, handler.request_id)
+    request = handler.request
+    facts = {
+        "request_id": handler.request_id,
+        "address": request.remote_ip,
+        "method": request.method,
+        "path": request.path,
+        "status": handler.get_status(),
+        "milliseconds": round(1000 * request.request_time(), 1),
+    }
+    log.info("request", extra={"facts": facts})
 
 
 async def _asked_to_stop() -> None:
@@ -223,8 +232,8 @@ def _listen(settings: Settings) -> list[socket.socket]:
     try:
         if settings.port == 0 and settings.host == "localhost":
             # One port for both families cannot be had by chance.
-            return bind_sockets(0, "127.0.0.1")
-        return bind_sockets(settings.port, settings.host)
+            return bind_sockets(0, "127.0.0.1", backlog=_BACKLOG)
+        return bind_sockets(settings.port, settings.host, backlog=_BACKLOG)
     except OSError as error:
         raise CannotStartError(
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "
