@@ -13,17 +13,18 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, RequestHandler
 
 from sonoteca_server.storage import BlobDamagedError
 from sonoteca_server.wire import bodies, pagecache
 from sonoteca_server.wire.bodies import Extent, Extents, Outlet, Slice
+from sonoteca_server.wire.patience import Limits
 from sonoteca_server.wire.sendfile import SendingServer
 from sonoteca_shared.ranges import ByteRange
 from tests.kit.wait import until
@@ -99,7 +100,13 @@ class Sender:
 
 
 @contextlib.contextmanager
-def sending(blobs: FolderOfBlobs, body: Extents, **options: Any) -> Iterator[Sender]:
+def sending(
+    blobs: FolderOfBlobs,
+    body: Extents,
+    *,
+    patience_s: float = 30.0,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Sender]:
     """A server of this body in a thread."""
     loop = asyncio.new_event_loop()
     sender = Sender(("127.0.0.1", 0), blobs)
@@ -108,7 +115,13 @@ def sending(blobs: FolderOfBlobs, body: Extents, **options: Any) -> Iterator[Sen
 
     async def serve() -> None:
         neighbours = {"blobs": blobs, "body": body, "ended": sender.ended}
-        server = SendingServer(Application([("/", BodyHandler, neighbours)]), **options)
+        application = Application([("/", BodyHandler, neighbours)])
+        limits = Limits(head_s=10, body_idle_s=patience_s, idle_s=10)
+        server = (
+            HTTPServer(application, ssl_options=tls)
+            if tls
+            else SendingServer(application, limits=limits)
+        )
         listening = socket.create_server(("127.0.0.1", 0))
         listening.setblocking(False)
         server.add_sockets([listening])
@@ -303,7 +316,7 @@ def test_over_tls_the_same_bytes_arrive(blobs: FolderOfBlobs, tmp_path: Path) ->
     context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
     client = ssl.create_default_context(cafile=str(tmp_path / "cert"))
     body, expected = mixed(blobs)
-    with sending(blobs, body, ssl_options=context) as sender:
+    with sending(blobs, body, tls=context) as sender:
         plain = socket.create_connection(sender.address, timeout=10)
         with client.wrap_socket(plain, server_hostname="localhost") as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")

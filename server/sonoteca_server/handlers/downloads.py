@@ -78,8 +78,8 @@ class DownloadHandler(ContentHandler):
 
     async def get(self) -> None:
         given = args.read_arguments(self.request, (*args.METADATA, "part", "of"))
-        wanted, order = args.read_filter(given), args.read_order(given)
-        content, matches = await self.services.sounds.first_content(wanted, order)
+        search = args.read_search(given)
+        content, matches = await self.services.sounds.first_content(search.wanted, search.order)
         self.set_header("Sonoteca-Match-Count", matches)
         if "part" not in given and "of" not in given:
             await self.send(content)
