@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, RequestHandler
 
@@ -104,8 +103,8 @@ def sending(
     blobs: FolderOfBlobs,
     body: Extents,
     *,
-    patience_s: float = 30.0,
-    tls: ssl.SSLContext | None = None,
+    idle_s: float = 30,
+    ssl_options: ssl.SSLContext | None = None,
 ) -> Iterator[Sender]:
     """A server of this body in a thread."""
     loop = asyncio.new_event_loop()
@@ -115,12 +114,10 @@ def sending(
 
     async def serve() -> None:
         neighbours = {"blobs": blobs, "body": body, "ended": sender.ended}
-        application = Application([("/", BodyHandler, neighbours)])
-        limits = Limits(head_s=10, body_idle_s=patience_s, idle_s=10)
-        server = (
-            HTTPServer(application, ssl_options=tls)
-            if tls
-            else SendingServer(application, limits=limits)
+        server = SendingServer(
+            Application([("/", BodyHandler, neighbours)]),
+            limits=Limits(10, idle_s, 75),
+            ssl_options=ssl_options,
         )
         listening = socket.create_server(("127.0.0.1", 0))
         listening.setblocking(False)
@@ -267,7 +264,7 @@ def test_clients_that_leave_leave_nothing_open(blobs: FolderOfBlobs) -> None:
 
 def test_a_client_that_takes_nothing_is_let_go(blobs: FolderOfBlobs) -> None:
     body = Extents([whole(blobs, "a")] * 4)
-    with sending(blobs, body, patience_s=0.3) as sender, sender.request(buffer=8192) as sock:
+    with sending(blobs, body, idle_s=0.3) as sender, sender.request(buffer=8192) as sock:
         sock.recv(100)
         until(lambda: bool(sender.ended))
         assert isinstance(sender.ended[0], StreamClosedError)
@@ -276,7 +273,7 @@ def test_a_client_that_takes_nothing_is_let_go(blobs: FolderOfBlobs) -> None:
 
 def test_a_client_that_takes_a_little_now_and_then_is_not(blobs: FolderOfBlobs) -> None:
     body = Extents([whole(blobs, "a")])
-    with sending(blobs, body, patience_s=0.5) as sender, sender.request(buffer=8192) as sock:
+    with sending(blobs, body, idle_s=0.5) as sender, sender.request(buffer=8192) as sock:
         sock.settimeout(0.05)
         got = bytearray()
         pause = threading.Event()
@@ -316,7 +313,7 @@ def test_over_tls_the_same_bytes_arrive(blobs: FolderOfBlobs, tmp_path: Path) ->
     context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
     client = ssl.create_default_context(cafile=str(tmp_path / "cert"))
     body, expected = mixed(blobs)
-    with sending(blobs, body, tls=context) as sender:
+    with sending(blobs, body, ssl_options=context) as sender:
         plain = socket.create_connection(sender.address, timeout=10)
         with client.wrap_socket(plain, server_hostname="localhost") as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")

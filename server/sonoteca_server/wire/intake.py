@@ -22,8 +22,9 @@ from multipart import (
 from tornado.iostream import IOStream, StreamClosedError
 
 from sonoteca_server.storage import Incoming
+from sonoteca_server.wire.connections import GuardedStream
 from sonoteca_server.wire.errors import BodyBrokenError, TooLargeError
-from sonoteca_server.wire.watchdog import Watchdog
+from sonoteca_server.wire.patience import Awaits
 from sonoteca_shared.errors import BadRequestError
 
 _BLOCK = 512 << 10
@@ -67,7 +68,7 @@ class Intake:
         if len(self._block) >= _BLOCK:
             await self._flush()
 
-    async def read(self, stream: IOStream, count: int, watchdog: Watchdog) -> None:
+    async def read(self, stream: IOStream, count: int) -> None:
         """Read `count` bytes of a body; StreamClosedError when the client leaves before its end.
 
         What came until then is taken like the rest. Only while nobody else reads the stream.
@@ -76,10 +77,10 @@ class Intake:
         filled = 0
         try:
             while count:
-                watchdog.listen()
+                _expect(stream, Awaits.BODY)
                 room = buffers[0][filled : filled + count]
                 got = await stream.read_into(room, partial=True)  # type: ignore[arg-type]
-                watchdog.rest()
+                _expect(stream, Awaits.ANSWER)
                 filled += got
                 count -= got
                 if filled == len(buffers[0]) or not count:
@@ -195,6 +196,12 @@ class Form:
             field += data
             if len(field) > _FIELD_LIMIT:
                 raise BadRequestError(f"the field “{self._segment.name}” is too long")
+
+
+def _expect(stream: IOStream, what: Awaits) -> None:
+    """Only what we wait for is the client's to bring: a slow disk is not its fault."""
+    if isinstance(stream, GuardedStream):
+        stream.expect(what)
 
 
 def close_writing(stream: IOStream) -> None:
