@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import math
+import io
 import random
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 import requests
 
+from sonoteca_server.__main__ import main
 from tests.faults.ledger import GONE, THERE, Ledger, Thing, described
 from tests.faults.load import content_path
 
@@ -40,10 +40,8 @@ class Checker:
         self._verdict = verdict
         self._session = requests.Session()
 
-    def check(
-        self, *, moment: float = math.inf, everything: bool = False, under_way: int = 0
-    ) -> None:
-        """Compare, for a server that stopped at `moment`; what was seen holds from then on.
+    def check(self, *, everything: bool = False, under_way: int = 0) -> None:
+        """Compare; what was seen holds from then on.
 
         Bytes are read of what was touched since the last time, and of a few others.
         """
@@ -56,9 +54,9 @@ class Checker:
         read = {thing.name for thing in (*touched, *rest)}
         for thing in list(self._ledger.things.values()):
             if thing.kind == "sound":
-                self._sound(thing, listed.pop(thing.name, None), moment, read=thing.name in read)
+                self._sound(thing, listed.pop(thing.name, None), read=thing.name in read)
             elif thing.name in read:
-                self._object(thing, moment)
+                self._object(thing)
         for name in listed:
             self._blame(f"{name} is there, and nobody uploaded it")
         self.verify()
@@ -66,12 +64,12 @@ class Checker:
 
     def verify(self) -> None:
         """`verify --full` beside the server: every row with whole bytes."""
-        command = [sys.executable, "-m", "sonoteca_server", "verify", "--full"]
-        command += ["--data", str(self._folder)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+            code = main(["verify", "--full", "--data", str(self._folder)])
         self._verdict.checked["verify --full"] += 1
-        if done.returncode:
-            self._blame(f"verify --full: {(done.stdout + done.stderr)[-_SHOWN:]}")
+        if code:
+            self._blame(f"verify --full: {told.getvalue()[-_SHOWN:]}")
 
     def _clients(self) -> None:
         self._verdict.faults += self._ledger.faults
@@ -84,11 +82,9 @@ class Checker:
             self._blame(f"{name} is there {names[name]} times")
         return {sound["name"]: sound for sound in sounds}
 
-    def _sound(
-        self, thing: Thing, found: dict[str, Any] | None, moment: float, *, read: bool
-    ) -> None:
+    def _sound(self, thing: Thing, found: dict[str, Any] | None, *, read: bool) -> None:
         seen = GONE if found is None else described(found["description"])
-        self._compare(thing, seen, moment)
+        self._compare(thing, seen)
         if found is not None:
             thing.id, thing.rev = found["id"], found["rev"]
             if found["sha256"] != thing.sha256:
@@ -97,14 +93,14 @@ class Checker:
                 self._read(thing)
         thing.settle(seen)
 
-    def _object(self, thing: Thing, moment: float) -> None:
+    def _object(self, thing: Thing) -> None:
         seen = THERE if self._read(thing) else GONE
-        self._compare(thing, seen, moment)
+        self._compare(thing, seen)
         thing.settle(seen)
 
-    def _compare(self, thing: Thing, seen: str, moment: float) -> None:
+    def _compare(self, thing: Thing, seen: str) -> None:
         self._verdict.checked[f"{thing.kind}s: state"] += 1
-        possible = thing.possible(moment)
+        possible = thing.possible()
         if seen not in possible:
             expected = " or ".join(f"“{state}”" for state in sorted(possible))
             self._blame(f"{thing.kind} {thing.name} is “{seen}”, and was answered as {expected}")

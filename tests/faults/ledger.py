@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 GONE = "gone"
@@ -44,14 +44,11 @@ class Thing:
     steps: list[Step] = field(default_factory=list)
     settled: bool = False  # looked at since the last step
 
-    def possible(self, moment: float) -> set[str]:
-        """The states that it may be in when everything stopped at this moment."""
+    def possible(self) -> set[str]:
+        """The states that it may be in."""
         states = {GONE}
         for step in self.steps:
-            if step.asked > moment:
-                break
-            answered = step.answered is not None and step.answered <= moment
-            states = {step.state} if answered else states | {step.state}
+            states = {step.state} if step.answered is not None else states | {step.state}
         return states
 
     @property
@@ -98,7 +95,26 @@ class Ledger:
         thing.steps.remove(step)
         self.count("refused")
 
+    def as_of(self, moment: float) -> Ledger:
+        """The ledger as it was then, with a life of its own."""
+        ledger = Ledger()
+        for thing in self.things.values():
+            steps = [_as_of(step, moment) for step in thing.steps if step.asked <= moment]
+            if steps:
+                ledger.things[thing.name] = replace(thing, steps=steps)
+        return ledger
+
+    def settled_changes(self) -> int:
+        """How many changes were answered."""
+        steps = (step for thing in self.things.values() for step in thing.steps)
+        return sum(step.answered is not None for step in steps)
+
     def blame(self, fault: str) -> None:
         """Note what a client saw that must not be."""
         with self._lock:
             self.faults.append(fault)
+
+
+def _as_of(step: Step, moment: float) -> Step:
+    answered = step.answered is not None and step.answered <= moment
+    return replace(step, answered=step.answered if answered else None)

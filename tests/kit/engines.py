@@ -21,6 +21,7 @@ ENGINES = {
     "pactl": "pactl",
     "curl": "curl",
     "ffmpeg": "ffprobe",
+    "strace": "strace",
     "postgresql": "initdb",
     "alsa-utils": "/usr/share/sounds/alsa/Noise.wav",
 }
