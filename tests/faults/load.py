@@ -34,9 +34,9 @@ class Hand:
         self._session = requests.Session()
 
     def send(self, method: str, path: str, **more: object) -> requests.Response:
-        """A request and its whole answer; ConnectionError when the server goes in between."""
+        """A request and its whole answer; ConnectionError when the server goes, or says so."""
         try:
-            return self._session.request(
+            answer = self._session.request(
                 method,
                 self.url + path,
                 timeout=_TIMEOUT_S,
@@ -44,6 +44,9 @@ class Hand:
             )
         except requests.exceptions.ChunkedEncodingError as error:
             raise requests.ConnectionError from error
+        if answer.status_code == 503:
+            raise requests.ConnectionError(answer.text)
+        return answer
 
     def pick(self, kind: str, *, there: bool) -> Thing | None:
         """One of the latest things of this kind; None when there is none."""

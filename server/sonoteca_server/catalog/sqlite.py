@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select, text
 from sqlalchemy.exc import DatabaseError
 
 from sonoteca_server.catalog import (
@@ -28,6 +28,7 @@ from sonoteca_server.catalog import (
     no_room,
 )
 from sonoteca_server.catalog.dump import statements
+from sonoteca_server.catalog.schema import metadata
 from sonoteca_server.catalog.upgrading import is_empty, refuse_older, upgrade
 from sonoteca_shared.errors import NoSpaceError, SonotecaError
 
@@ -281,6 +282,9 @@ def _damaged(path: Path, error: DatabaseError) -> SonotecaError:
 def _check(engine: Engine, path: Path) -> None:
     with engine.connect() as connection:
         verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar()
+        # Which tables and columns there are is told by text, which no check of pages understands.
+        for table in metadata.sorted_tables:
+            connection.execute(select(table).limit(0))
     if verdict != "ok":
         raise CatalogDamagedError(
             f"the catalogue {path} is damaged ({verdict}): restore it from a backup"
