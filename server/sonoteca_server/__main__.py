@@ -128,6 +128,7 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         "public_url": "address that people reach the server under",
         "max_upload_bytes": "largest file that is taken (default: 0, any)",
         "min_free_bytes": "what uploads leave free on the disk (default: 64 MiB)",
+        "trash_s": "seconds that sounds stay in the trash (default: 30 days)",
         "body_idle_s": "seconds of silence within a body (default: 30)",
     }
     for name, text in words.items():

@@ -14,7 +14,6 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
@@ -24,12 +23,16 @@ from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
 from sonoteca_server.jobs.analysis import Analysis
 from sonoteca_server.jobs.upkeep import Upkeep
+from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.objects import Objects
+from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
+from sonoteca_server.library.trash import Trash
 from sonoteca_server.settings import Settings
 from sonoteca_server.storage.local import LocalBlobs, make_folder
+from sonoteca_server.wire.sendfile import SendingServer
 from sonoteca_shared.errors import SonotecaError
 
 _MAX_HEAD = 32 << 10
@@ -107,14 +110,15 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     try:
         sockets = _listen(settings)
         analysis = Analysis(library.catalog, library.blobs)
+        trash = Trash(library.catalog, analysis.wake, keep_s=settings.trash_s)
         requests = Running()
-        server = HTTPServer(
-            make_application(_services(settings, library, analysis, requests)),
+        server = SendingServer(
+            make_application(_services(settings, library, analysis, trash, requests)),
             idle_connection_timeout=_IDLE_S,
             max_header_size=_MAX_HEAD,
         )
         server.add_sockets(sockets)
-        upkeep = Upkeep(library.catalog, library.blobs)
+        upkeep = Upkeep(library.catalog, library.blobs, trash)
         working = [asyncio.create_task(job.run()) for job in (analysis, upkeep)]
         try:
             host, port = sockets[0].getsockname()[:2]
@@ -126,13 +130,16 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
 
 def _services(
-    settings: Settings, library: Library, analysis: Analysis, requests: Running
+    settings: Settings, library: Library, analysis: Analysis, trash: Trash, requests: Running
 ) -> Services:
     return Services(
-        sounds=Sounds(library.catalog, library.blobs),
+        sounds=Sounds(library.catalog, library.blobs, analysis.wake),
         ingest=Ingest(library.catalog, library.blobs, analysis.wake),
         objects=Objects(library.catalog, library.blobs),
         editing=Editing(library.catalog, analysis.wake),
+        collections=Collections(library.catalog, analysis.wake),
+        repositories=Repositories(library.catalog, analysis.wake),
+        trash=trash,
         blobs=library.blobs,
         running=requests,
         public_url=settings.public_url,
@@ -142,7 +149,9 @@ def _services(
     )
 
 
-async def _stop(server: HTTPServer, requests: Running, working: list[asyncio.Task[None]]) -> None:
+async def _stop(
+    server: SendingServer, requests: Running, working: list[asyncio.Task[None]]
+) -> None:
     """No new requests; running ones have a moment to finish, downloads can be resumed."""
     server.stop()
     await requests.stop(patience_s=_FINISH_S)

@@ -46,6 +46,8 @@ class Settings:
     max_upload_bytes: int = 0
     # Uploads are refused when less than this would stay free on the disk.
     min_free_bytes: int = 67_108_864
+    # How long sounds stay in the trash before they are gone for good; 0 empties it each hour.
+    trash_s: float = 2_592_000.0
     # How long a client may be silent within a body before it is given up.
     body_idle_s: float = 30.0
 

@@ -134,3 +134,14 @@ def _states(record: Record, asker: Asker) -> dict[str, bool]:
         "new": _value(sound, "date") >= asker.new_since,
         "mine": asker.name is not None and sound.uploaded_by == asker.name,
     }
+
+
+def sort_value(sound: Sound, sort: str) -> Any:
+    """What a sound is sorted by, None when it has no such value."""
+    if sort == "name":
+        return sort_key(sound.name)
+    if sort == "folder":
+        return sort_key(sound.folder)
+    if sort in ("loudness", "peak", "created"):
+        return _value(sound, {"loudness": "loud", "created": "date"}.get(sort, sort))
+    return getattr(sound, sort)

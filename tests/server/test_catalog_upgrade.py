@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, MetaData, select, text
+from sqlalchemy import Connection, MetaData, create_engine, make_url, select, text
 
 from sonoteca_server.catalog import feed
 from sonoteca_server.catalog.engines import home_of
-from sonoteca_server.catalog.schema import sounds
+from sonoteca_server.catalog.schema import facts, sounds, unused
 from sonoteca_server.catalog.sqlite import open_engine
 from sonoteca_shared.models import Finding, Sound
 from tests.kit.faults import make_sound
+from tests.server.conftest import BOTH
 
 AT = "2026-01-05T00:00:00Z"
 
 
 def first_library(path: Path, library: list[Sound]) -> None:
     """A catalogue as the first tables held it."""
-    config = Config()
-    config.set_main_option("script_location", "sonoteca_server.catalog:migrations")
-    engine = open_engine(path)
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        tables = MetaData()
-        tables.reflect(connection)
+    with opened("sqlite", path.parent) as connection:
+        tables = at_step(connection, "0001")
         put(connection, tables, "facts", name="library", value="first")
         put(connection, tables, "repositories", seq=1, name="main", created=AT)
         for seq, sound in enumerate(library, 1):
@@ -47,7 +44,29 @@ def first_library(path: Path, library: list[Sound]) -> None:
                 size=sound.size, blob=f"blob-{seq}", created=AT)  # fmt: skip
             put(connection, tables, "sounds", **row)
             put(connection, tables, "changes", type="sound.created", subject=sound.id, rev=1, at=AT)
+
+
+@contextlib.contextmanager
+def opened(database: str, folder: Path) -> Iterator[Connection]:
+    """The bare database, in one transaction."""
+    if database == "sqlite":
+        engine = open_engine(folder / "catalog.sqlite")
+    else:
+        engine = create_engine(make_url(database).set(drivername="postgresql+psycopg"))
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
     engine.dispose()
+
+
+def at_step(connection: Connection, step: str) -> MetaData:
+    """Make the tables as they were at this step."""
+    config = Config()
+    config.set_main_option("script_location", "sonoteca_server.catalog:migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, step)
+    tables = MetaData()
+    tables.reflect(connection)
+    return tables
 
 
 def put(connection: Connection, tables: MetaData, table: str, **values: object) -> None:
@@ -122,3 +141,25 @@ def test_what_stops_half_way_changes_nothing(
     engine.dispose()
     assert (step, count) == ("0001", 2)
     home_of("sqlite", tmp_path).open().close()
+
+
+@pytest.mark.parametrize("database", BOTH, indirect=True)
+def test_upkeep_finds_its_notes_where_they_are_kept_now(tmp_path: Path, database: str) -> None:
+    noted = {"unused-blob 0198": "1764000000.25", "unused-object 7": "1764000001.0"}
+    with opened(database, tmp_path) as connection:
+        tables = at_step(connection, "0002")
+        put(connection, tables, "facts", name="library", value="second")
+        for name, value in noted.items():
+            put(connection, tables, "facts", name=name, value=value)
+    catalog = home_of(database, tmp_path).open()
+
+    def look(connection: Connection) -> tuple[dict[str, float], set[str]]:
+        notes = {row.name: row.since for row in connection.execute(select(unused))}
+        return notes, set(connection.execute(select(facts.c.name)).scalars())
+
+    try:
+        notes, rest = asyncio.run(catalog.read(look))
+    finally:
+        catalog.close()
+    assert notes == {name: float(value) for name, value in noted.items()}
+    assert not rest & noted.keys()

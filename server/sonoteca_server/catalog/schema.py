@@ -25,6 +25,9 @@ SEQ = BigInteger().with_variant(Integer, "sqlite")
 # Text sorts by code points on both engines, whatever language the database was made for.
 TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
+# Letters of a key to sort by: an entry of PostgreSQL's indexes holds 2,700 bytes at most.
+MAX_KEY = 500
+
 
 class transaction_number(FunctionElement[int]):  # noqa: N801 - it reads like a function of SQL
     """The number of the transaction that writes; 0 where there is one writer only."""
@@ -59,6 +62,15 @@ facts = Table(
     Column("value", TEXT, nullable=False),
 )
 
+# Blobs that no row names and objects that nobody uses, with the moment (seconds since the epoch)
+# from which it was so: upkeep drops them when it has been so for long enough.
+unused = Table(
+    "unused",
+    metadata,
+    Column("name", TEXT, primary_key=True),
+    Column("since", Float, nullable=False),
+)
+
 repositories = Table(
     "repositories",
     metadata,
@@ -67,6 +79,7 @@ repositories = Table(
     # "members" or "own": whether a contributor sees what others put there.
     Column("visibility", TEXT, nullable=False, server_default="members"),
     Column("created", TEXT, nullable=False),
+    Column("rev", Integer, nullable=False, server_default="1"),
     UniqueConstraint("name"),
 )
 
@@ -94,6 +107,9 @@ objects = Table(
     UniqueConstraint("blob"),
 )
 Index("ix_objects_peaks_state", objects.c.peaks_state)
+Index("ix_objects_peaks_blob", objects.c.peaks_blob)
+# How much a repository holds is counted in this index alone.
+Index("ix_objects_repository", objects.c.repository, objects.c.size)
 
 # `doc` is the sound as it is sent, written in the same transaction as the columns, which are there
 # to filter and order. `changed` is the place of its latest change in the feed. A sound with a
@@ -145,24 +161,41 @@ Index(
     sqlite_where=sounds.c.trashed.is_(None),
     postgresql_where=sounds.c.trashed.is_(None),
 )
-Index("ix_sounds_name", sounds.c.name)
-for _column in ("name_key", "folder_key", "duration", "size", "loudness", "peak", "rating"):
-    Index(f"ix_sounds_{_column}", sounds.c[_column], sounds.c.seq)
-Index("ix_sounds_created", sounds.c.created, sounds.c.id)
-Index("ix_sounds_recorded", sounds.c.recorded, sounds.c.seq)
-Index("ix_sounds_uploaded_by", sounds.c.uploaded_by, sounds.c.seq)
+# Lists leave out the trash, and so do the indexes that serve them. `seq` gives ties an order in
+# which a page can begin; with `trashed` at the end SQLite counts without a look at the rows.
+LISTED = (
+    "name", "name_key", "folder", "folder_key", "repository", "duration", "size", "samplerate",
+    "bitdepth", "channels", "format", "container", "license", "rating", "uploaded_by", "recorded",
+    "loudness", "peak", "marker_count", "finding_count", "tag_count",
+)  # fmt: skip
+_IN_LISTS = sounds.c.trashed.is_(None)
+for _column in LISTED:
+    Index(
+        f"ix_sounds_{_column}",
+        sounds.c[_column],
+        sounds.c.seq,
+        sounds.c.trashed,
+        sqlite_where=_IN_LISTS,
+        postgresql_where=_IN_LISTS,
+    )
 Index(
-    "ix_sounds_facets",
-    sounds.c.samplerate,
-    sounds.c.bitdepth,
-    sounds.c.channels,
-    sounds.c.format,
-    sounds.c.duration,
+    "ix_sounds_created",
+    sounds.c.created,
+    sounds.c.id,
+    sounds.c.trashed,
+    sqlite_where=_IN_LISTS,
+    postgresql_where=_IN_LISTS,
 )
 Index("ix_sounds_object", sounds.c.object)
 Index("ix_sounds_audio_sha256", sounds.c.audio_sha256)
 Index("ix_sounds_changed", sounds.c.changed)
-Index("ix_sounds_trashed", sounds.c.trashed)
+# Nearly all sounds are not in it: an index that knew them too would tempt SQLite to read them all.
+Index(
+    "ix_sounds_trashed",
+    sounds.c.trashed,
+    sqlite_where=sounds.c.trashed.is_not(None),
+    postgresql_where=sounds.c.trashed.is_not(None),
+)
 
 # Tags by sound; `tag` is as people wrote it, `tag_key` folded, which is what is looked for.
 sound_tags = Table(
@@ -186,14 +219,23 @@ collections = Table(
     Column("created", TEXT, nullable=False),
     UniqueConstraint("id"),
 )
+Index("ix_collections_name_key", collections.c.name_key, collections.c.seq)
+
+# Positions have gaps, so that a member can be put between two others without touching them.
 collection_sounds = Table(
     "collection_sounds",
     metadata,
     Column("collection", SEQ, ForeignKey("collections.seq", ondelete="CASCADE"), primary_key=True),
     Column("sound", SEQ, ForeignKey("sounds.seq", ondelete="CASCADE"), primary_key=True),
-    Column("position", Integer, nullable=False),
+    Column("position", SEQ, nullable=False),
 )
 Index("ix_collection_sounds_sound", collection_sounds.c.sound)
+Index(
+    "ix_collection_sounds_position",
+    collection_sounds.c.collection,
+    collection_sounds.c.position,
+    collection_sounds.c.sound,
+)
 
 # What a sound was before each edit: enough to show its history and to go back. `step` binds the
 # edits that were made together, and are undone together.
@@ -212,6 +254,7 @@ revisions = Table(
 )
 Index("ix_revisions_sound", revisions.c.sound, revisions.c.rev)
 Index("ix_revisions_step", revisions.c.step)
+Index("ix_revisions_object", revisions.c.object)
 
 # Every step of the catalogue. SQLite has one writer, so `seq` is the order of the commits and `xid`
 # is 0. On PostgreSQL `xid` is the transaction that wrote the row, and (xid, seq) is the order.

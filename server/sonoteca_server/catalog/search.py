@@ -1,98 +1,32 @@
-"""Which sounds match, and in which order: filters as SQL, keyset pages instead of offsets."""
+"""Which sounds match, and in which order: probe what is rare, then plan; pages, never offsets.
+
+A page of a rare kind of sound in another order is the trap: walking the order, row after row, looks
+at the whole catalogue for it. So each condition that an index knows is counted first, up to a
+limit. When few sounds can match, these are fetched and sorted; when many do, the order is walked,
+and a page is full soon. Either way the planner is left no choice between the two.
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-from sqlalchemy import (
-    Boolean,
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    func,
-    literal,
-    or_,
-    select,
-    tuple_,
-)
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.visitors import InternalTraversal
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, tuple_
 
-from sonoteca_server.catalog.schema import repositories, sounds
-from sonoteca_shared.errors import BadRequestError
-from sonoteca_shared.query import words_of
+from sonoteca_server.catalog.conditions import Condition, Seqs
+from sonoteca_server.catalog.constructs import Unindexed
+from sonoteca_server.catalog.filters import SoundFilter, asked_of
+from sonoteca_server.catalog.orders import Cursor, Order, Section, sections
+from sonoteca_server.catalog.schema import sounds
 
 COUNT_LIMIT = 10_000
-# More words than this, or longer ones, say nothing more; SQLite has limits of its own.
-_MAX_WORDS = 50
-_MAX_WORD = 1_000
-_MAX_PATTERN = 1_000
-_Number = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
-
-# What a sort may be called → the column that orders it.
-SORTS: dict[str, ColumnElement[Any]] = {
-    "created": sounds.c.created,
-    "name": sounds.c.name_key,
-    "folder": sounds.c.folder_key,
-    "duration": sounds.c.duration,
-    "size": sounds.c.size,
-    "samplerate": sounds.c.samplerate,
-    "bitdepth": sounds.c.bitdepth,
-    "channels": sounds.c.channels,
-    "format": sounds.c.format,
-    "container": sounds.c.container,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoundFilter:
-    """What a sound must be like; None asks nothing. Durations in seconds, sizes in bytes."""
-
-    name: str | None = None
-    folder: str | None = None
-    repository: str | None = None
-    minduration: float | None = None
-    maxduration: float | None = None
-    minsize: int | None = None
-    maxsize: int | None = None
-    samplerate: int | None = None
-    channels: int | None = None
-    bitdepth: int | None = None
-    format: str | None = None
-    created_after: str | None = None
-    created_before: str | None = None
-    q: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A sort by its name and direction; sounds that are equal in it come by id."""
-
-    sort: str = "created"
-    descending: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """The place between two rows where a page begins; `backward` reads towards the start."""
-
-    order: Order
-    value: Any
-    id: str
-    backward: bool = False
-
-    def text(self) -> str:
-        """The opaque form that travels."""
-        parts = [self.order.sort, self.order.descending, self.value, self.id, self.backward]
-        return base64.urlsafe_b64encode(msgspec.json.encode(parts)).decode().rstrip("=")
+# A SELECT of whatever columns.
+Rows = Select[*tuple[Any, ...]]
+# To fetch and sort so many costs what walking an order costs that finds one sound in 150.
+_FEW = 8_000
+# How many sounds are looked at, at most, to count those that match.
+_EXAMINED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +37,6 @@ class Found:
     names: list[str]
     next: Cursor | None
     previous: Cursor | None
-
-
-def parse_cursor(text: str) -> Cursor:
-    """A cursor from its opaque form."""
-    try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        sort, descending, value, sound_id, backward = msgspec.json.decode(
-            data, type=tuple[str, bool, str | _Number | float, str, bool]
-        )
-    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        raise BadRequestError(
-            "cursor is not one that this server gave; start again without it"
-        ) from error
-    if sort not in SORTS:
-        raise BadRequestError("cursor is not one that this server gave; start again without it")
-    return Cursor(Order(sort, descending), value, sound_id, backward)
 
 
 def find_page(
@@ -133,21 +51,14 @@ def find_page(
     if cursor is not None:
         order = cursor.order
     backward = cursor is not None and cursor.backward
-    column = SORTS[order.sort]
-    query = _where(select(sounds.c.doc, sounds.c.name, sounds.c.id, column.label("value")), wanted)
-    down = order.descending != backward
-    if cursor is not None:
-        place, start = tuple_(column, sounds.c.id), tuple_(cursor.value, cursor.id)
-        query = query.where(place < start if down else place > start)
-    ends = (column.desc(), sounds.c.id.desc()) if down else (column, sounds.c.id)
-    rows = list(connection.execute(query.order_by(*ends).limit(size + 1)))
+    rows = _rows(connection, wanted, order, size + 1, cursor)
     more, rows = len(rows) > size, rows[:size]
     if backward:
         rows.reverse()
     if not rows:
         return Found([], [], None, None)
-    first = Cursor(order, rows[0].value, rows[0].id, backward=True)
-    last = Cursor(order, rows[-1].value, rows[-1].id)
+    first = Cursor(order, rows[0].value, rows[0].tie, backward=True)
+    last = Cursor(order, rows[-1].value, rows[-1].tie)
     return Found(
         docs=[row.doc for row in rows],
         names=[row.name for row in rows],
@@ -157,75 +68,72 @@ def find_page(
 
 
 def count(connection: Connection, wanted: SoundFilter) -> tuple[int, bool]:
-    """How many sounds match, and whether there are more than were counted."""
-    capped = _where(select(sounds.c.seq), wanted).limit(COUNT_LIMIT + 1).subquery()
-    number = connection.execute(select(func.count()).select_from(capped)).scalar_one()
-    return min(number, COUNT_LIMIT), number > COUNT_LIMIT
+    """How many sounds match, and whether there may be more: neither goes on for ever."""
+    asked = asked_of(connection, wanted)
+    base, _ = _rarest(connection, asked)
+    if base is None:
+        base = select(sounds.c.seq).where(sounds.c.trashed.is_(None))
+    looked_at = base.limit(_EXAMINED + 1).subquery()
+    matching = select(sounds.c.seq).where(sounds.c.seq.in_(select(looked_at.c.seq)))
+    matching = _holding(matching, asked).limit(COUNT_LIMIT + 1)
+    number = _size(connection, matching if asked else base.limit(COUNT_LIMIT + 1))
+    if number > COUNT_LIMIT:
+        return COUNT_LIMIT, True
+    return number, bool(asked) and _size(connection, base.limit(_EXAMINED + 1)) > _EXAMINED
 
 
-def _where(query: Select[Any], wanted: SoundFilter) -> Select[Any]:
-    return query.where(*_conditions(wanted))
+def _rows(
+    connection: Connection, wanted: SoundFilter, order: Order, size: int, cursor: Cursor | None
+) -> list[Row[*tuple[Any, ...]]]:
+    """The first rows from the cursor on, in the direction that it looks."""
+    asked = asked_of(connection, wanted)
+    few, number = _rarest(connection, asked)
+    if number > _FEW:
+        few, asked = None, asked_of(connection, wanted, walked=order.column)
+    rows: list[Row[*tuple[Any, ...]]] = []
+    for section in sections(order, cursor):
+        query = _section(section, order, asked, few)
+        rows += connection.execute(query.limit(size - len(rows)))
+        if len(rows) == size:
+            break
+    return rows
 
 
-def _conditions(wanted: SoundFilter) -> Iterator[ColumnElement[bool]]:
-    yield sounds.c.trashed.is_(None)
-    yield from _places(wanted)
-    for column, least, most in (
-        (sounds.c.duration, wanted.minduration, wanted.maxduration),
-        (sounds.c.size, wanted.minsize, wanted.maxsize),
-        (sounds.c.created, wanted.created_after, wanted.created_before),
-    ):
-        if least is not None:
-            yield column >= least
-        if most is not None:
-            yield column <= most
-    for name in ("samplerate", "channels", "bitdepth", "format"):
-        if (value := getattr(wanted, name)) is not None:
-            yield sounds.c[name] == value
-    for word in words_of(wanted.q or "")[:_MAX_WORDS]:
-        yield sounds.c.words.contains(f" {word[:_MAX_WORD]}", autoescape=True)
+def _section(section: Section, order: Order, asked: list[Condition], few: Seqs | None) -> Rows:
+    query: Rows = select(
+        sounds.c.doc, sounds.c.name, order.column.label("value"), order.tie.label("tie")
+    )
+    keys: tuple[ColumnElement[Any], ...] = section.keys
+    if few is not None:
+        query = query.where(sounds.c.seq.in_(few))
+        keys = tuple(Unindexed(key) for key in keys)
+    query = _holding(query, asked)
+    if section.only is not None:
+        query = query.where(section.only)
+    if section.after is not None:
+        place = tuple_(*keys)
+        start = tuple_(*section.after)
+        query = query.where(place < start if section.descending else place > start)
+    return query.order_by(*(key.desc() if section.descending else key for key in keys))
 
 
-def _places(wanted: SoundFilter) -> Iterator[ColumnElement[bool]]:
-    name, folder = sounds.c.name, sounds.c.folder
-    if wanted.name is not None:
-        yield Named(name, wanted.name) if "*" in wanted.name else name == wanted.name
-    if wanted.folder is not None:
-        # "0" follows "/": all that begins with the folder and a slash, told apart by case.
-        below = and_(folder > f"{wanted.folder}/", folder < f"{wanted.folder}0")
-        yield or_(folder == wanted.folder, below)
-    if wanted.repository is not None:
-        named = select(repositories.c.seq).where(repositories.c.name == wanted.repository)
-        yield sounds.c.repository == named.scalar_subquery()
+def _holding(query: Rows, asked: list[Condition]) -> Rows:
+    return query.where(sounds.c.trashed.is_(None), *(condition.holds for condition in asked))
 
 
-class Named(ColumnElement[bool]):
-    """A text that is as a pattern says, in which `*` stands for anything; case matters."""
-
-    type = Boolean()
-    inherit_cache = True
-    _traverse_internals = [  # noqa: RUF012 - SQLAlchemy's own declaration of it
-        ("subject", InternalTraversal.dp_clauseelement),
-        ("glob_pattern", InternalTraversal.dp_clauseelement),
-        ("like_pattern", InternalTraversal.dp_clauseelement),
-    ]
-
-    def __init__(self, subject: ColumnElement[str], pattern: str) -> None:
-        # What is cut off could not have matched either: no name is half as long as what stays.
-        short = re.sub(r"\*+", "*", pattern)[:_MAX_PATTERN]
-        self.subject = subject
-        self.glob_pattern = literal("".join(f"[{c}]" if c in "[?" else c for c in short))
-        escaped = "".join(f"\\{c}" if c in "%_\\" else c for c in short)
-        self.like_pattern = literal(escaped.replace("*", "%"))
+def _rarest(connection: Connection, asked: list[Condition]) -> tuple[Seqs | None, int]:
+    """What finds the fewest sounds, of all that must match, and how many: beyond few, just many."""
+    best, least = None, _FEW + 2
+    for seqs in _found(asked):
+        number = _size(connection, seqs.limit(min(_FEW + 1, least)))
+        if number < least:
+            best, least = seqs, number
+    return best, least
 
 
-@compiles(Named, "sqlite")
-def _named_in_sqlite(element: Named, compiler: SQLCompiler, **options: Any) -> str:
-    text = compiler.process(element.subject, **options)
-    return f"{text} GLOB {compiler.process(element.glob_pattern, **options)}"
+def _found(asked: list[Condition]) -> Iterator[Seqs]:
+    return (condition.found_by for condition in asked if condition.found_by is not None)
 
 
-@compiles(Named, "postgresql")
-def _named_in_postgresql(element: Named, compiler: SQLCompiler, **options: Any) -> str:
-    text = compiler.process(element.subject, **options)
-    return f"{text} LIKE {compiler.process(element.like_pattern, **options)}"
+def _size(connection: Connection, seqs: Seqs) -> int:
+    return connection.execute(select(func.count()).select_from(seqs.subquery())).scalar_one()

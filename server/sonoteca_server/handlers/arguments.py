@@ -6,42 +6,61 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from tornado.httputil import HTTPServerRequest
 
+from sonoteca_server.catalog.conditions import Asker
 from sonoteca_server.catalog.feed import timestamp
-from sonoteca_server.catalog.search import (
-    SORTS,
-    Cursor,
-    Order,
-    SoundFilter,
-    parse_cursor,
-)
+from sonoteca_server.catalog.filters import SoundFilter
+from sonoteca_server.catalog.orders import SORTS, Cursor, Order, parse_cursor
 from sonoteca_shared.errors import BadRequestError
 from sonoteca_shared.names import clean_folder
+from sonoteca_shared.query import Query, parse
 
 MAX_PAGE = 1_000
 _DIGITS = re.compile(r"[0-9]{1,18}")
+# So long a sound is new to those who ask for new ones.
+_NEW = timedelta(days=7)
 
 
-def read_arguments(request: HTTPServerRequest, known: Iterable[str]) -> dict[str, str]:
-    """The arguments of the query by name; BadRequestError for one unknown or given twice."""
+class Arguments(dict[str, str]):
+    """The arguments of a query by name; all values of `tag`, which may stand more than once."""
+
+    def __init__(self, values: dict[str, str], tags: Iterable[str] = ()) -> None:
+        super().__init__(values)
+        self.tags = tuple(tags)
+
+    def without(self, *names: str) -> Arguments:
+        """The arguments but for some, and for those that a form left empty."""
+        kept = {name: text for name, text in self.items() if text and name not in names}
+        return Arguments(kept, filter(None, self.tags))
+
+    def address(self, path: str, **others: str) -> str:
+        """The path with these arguments, and others in their place."""
+        return f"{path}?{urlencode(self | {'tag': self.tags} | others, doseq=True)}"
+
+
+def read_arguments(request: HTTPServerRequest, known: Iterable[str]) -> Arguments:
+    """The arguments of the query; BadRequestError for one unknown, or given twice but for `tag`."""
     names = set(known)
-    arguments = {}
+    arguments: dict[str, list[str]] = {}
     for name, values in request.query_arguments.items():
         if name not in names:
             raise BadRequestError(
                 f"there is no argument “{name[:100]}” here{_nearest(name, names)}"
             )
-        if len(values) > 1:
+        if len(values) > 1 and name != "tag":
             raise BadRequestError(f"“{name}” is given {len(values)} times; give it once")
         try:
-            arguments[name] = values[0].decode("utf-8")
+            arguments[name] = [value.decode("utf-8") for value in values]
         except UnicodeDecodeError as error:
             raise BadRequestError(f"“{name}” is not text in UTF-8") from error
-    return arguments
+    tags = arguments.pop("tag", ())
+    return Arguments({name: values[0] for name, values in arguments.items()}, tags)
 
 
 def _nearest(name: str, names: set[str]) -> str:
@@ -57,7 +76,8 @@ def parse_whole(name: str, text: str) -> int:
     return int(text)
 
 
-def _seconds(name: str, text: str) -> float:
+def parse_seconds(name: str, text: str) -> float:
+    """A length or a place in time."""
     try:
         value = float(text)
     except ValueError:
@@ -90,8 +110,8 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "name": _text,
     "folder": _folder,
     "repository": _text,
-    "minduration": _seconds,
-    "maxduration": _seconds,
+    "minduration": parse_seconds,
+    "maxduration": parse_seconds,
     "minsize": parse_whole,
     "maxsize": parse_whole,
     "samplerate": parse_whole,
@@ -100,29 +120,40 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "format": _text,
     "created_after": _moment,
     "created_before": _moment,
-    "q": _text,
+    "uploaded_by": _text,
 }
 
-METADATA = (*_READERS, "sort")
+METADATA = (*_READERS, "tag", "q", "sort")
 PAGING = ("page_size", "cursor")
 
 
-def read_filter(arguments: dict[str, str]) -> SoundFilter:
-    """The metadata arguments as a filter."""
-    given = {name: arguments[name] for name in _READERS if name in arguments}
-    return SoundFilter(**{name: _READERS[name](name, text) for name, text in given.items()})
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a list is asked for, in which order, and how its query was understood."""
+
+    wanted: SoundFilter
+    order: Order
+    query: Query
 
 
-def read_order(arguments: dict[str, str]) -> Order:
-    """`sort=name`, or `sort=-name` for the other direction; by creation unless given."""
-    text = arguments.get("sort", "created")
+def read_search(given: Arguments) -> Search:
+    """The metadata arguments; a sort of the query holds where the argument says none."""
+    query = parse(given.get("q", ""))
+    values = {name: read(name, given[name]) for name, read in _READERS.items() if name in given}
+    asker = Asker(new_since=timestamp(datetime.now(UTC) - _NEW))
+    wanted = SoundFilter(**values, tags=given.tags, query=query.tree, asker=asker)
+    return Search(wanted, _order(given.get("sort", query.sort or "created")), query)
+
+
+def _order(text: str) -> Order:
+    """`name`, or `-name` for the other direction."""
     name = text.removeprefix("-")
     if name not in SORTS:
         raise BadRequestError(f"“sort” knows no “{name[:100]}”{_nearest(name, set(SORTS))}")
     return Order(name, descending=text.startswith("-"))
 
 
-def read_page(arguments: dict[str, str], default: int) -> tuple[int, Cursor | None]:
+def read_page(arguments: Arguments, default: int) -> tuple[int, Cursor | None]:
     """How many a page holds, and where it begins."""
     size = parse_whole("page_size", arguments.get("page_size", str(default)))
     if not 1 <= size <= MAX_PAGE:

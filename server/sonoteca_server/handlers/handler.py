@@ -17,10 +17,13 @@ import msgspec
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
+from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.objects import Objects
+from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
+from sonoteca_server.library.trash import Trash
 from sonoteca_server.storage import BlobDamagedError
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_server.wire.errors import (
@@ -79,6 +82,9 @@ class Services:
     ingest: Ingest
     objects: Objects
     editing: Editing
+    collections: Collections
+    repositories: Repositories
+    trash: Trash
     blobs: LocalBlobs
     running: Running
     public_url: str

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from tornado.template import DictLoader
 
-from sonoteca_server.catalog.search import SoundFilter, count, find_page
+from sonoteca_server.catalog.filters import SoundFilter
+from sonoteca_server.catalog.search import count, find_page
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.handlers.sounds import checked_id, page_addresses
@@ -48,22 +49,21 @@ class PageHandler(HtmlHandler):
 
     async def get(self) -> None:
         known = (*args.METADATA, *args.PAGING, "result", "outcome")
-        given = {
-            name: text for name, text in args.read_arguments(self.request, known).items() if text
-        }
-        wanted, order = args.read_filter(given), args.read_order(given)
+        given = args.read_arguments(self.request, known).without()
+        search = args.read_search(given)
         size, cursor = args.read_page(given, _PAGE_SIZE)
         read = self.services.sounds.catalog.read
-        found = await read(find_page, wanted, order, size=size, cursor=cursor)
-        number, more = await read(count, wanted)
-        kept = {name: text for name, text in given.items() if name not in ("result", "outcome")}
+        found = await read(find_page, search.wanted, search.order, size=size, cursor=cursor)
+        number, more = await read(count, search.wanted)
+        kept = given.without("result", "outcome")
         following, previous = page_addresses(routes.PAGE, kept, found)
         self.show(
             "index.html",
             sounds=[msgspec.json.decode(doc, type=Sound) for doc in found.docs],
             number=f"{number}+" if more else str(number),
             given=given,
-            filtered=wanted != SoundFilter(),
+            filtered=search.wanted != SoundFilter(),
+            ignored=search.query.ignored,
             result=await self._result(given),
             next=following,
             previous=previous,

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode
 
 import msgspec
 
-from sonoteca_server.catalog.search import Cursor, Found, Order, SoundFilter, find_page
+from sonoteca_server.catalog.orders import Cursor
+from sonoteca_server.catalog.search import Found, find_page
 from sonoteca_server.catalog.search import count as count_matches
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import JSON, Handler
 from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL, reduced
-from sonoteca_server.wire.bodies import open_blob
+from sonoteca_server.wire.bodies import Outlet, Slice
 from sonoteca_server.wire.errors import PeaksPendingError
 from sonoteca_shared import peaks as overview
 from sonoteca_shared.errors import BadRequestError, NotFoundError
 from sonoteca_shared.ids import is_id
 from sonoteca_shared.models import Sound
+from sonoteca_shared.query import Query
 from sonoteca_shared.wav import describe
 
 _MAX_FACTOR = 1 << 16
@@ -35,26 +37,28 @@ class MatchHandler(Handler):
 
     async def get(self) -> None:
         given = args.read_arguments(self.request, (*args.METADATA, *args.PAGING))
-        wanted, order = args.read_filter(given), args.read_order(given)
+        search = args.read_search(given)
         self.set_header("Content-Type", JSON)
+        if search.query.ignored:
+            self.set_header("Sonoteca-Query-Ignored", _ignored_field(search.query))
         if "page_size" in given or "cursor" in given:
             size, cursor = args.read_page(given, _DEFAULT_PAGE)
             found = await self.services.sounds.catalog.read(
-                find_page, wanted, order, size=size, cursor=cursor
+                find_page, search.wanted, search.order, size=size, cursor=cursor
             )
             set_links(self, given, found)
             self.finish("[" + ",".join(self.items(found)) + "]")
             return
-        await self._stream(wanted, order)
+        await self._stream(search)
 
     head = get
 
-    async def _stream(self, wanted: SoundFilter, order: Order) -> None:
+    async def _stream(self, search: args.Search) -> None:
         cursor: Cursor | None = None
         separator = "["
         while True:
             found = await self.services.sounds.catalog.read(
-                find_page, wanted, order, size=args.MAX_PAGE, cursor=cursor
+                find_page, search.wanted, search.order, size=args.MAX_PAGE, cursor=cursor
             )
             text = ",".join(self.items(found))
             self.write(separator + text if text else separator if separator == "[" else "")
@@ -83,18 +87,19 @@ class InfoHandler(MatchHandler):
 async def answer_page(handler: Handler) -> None:
     """A page of sounds with its count and its neighbours."""
     given = args.read_arguments(handler.request, (*args.METADATA, *args.PAGING, "fields"))
-    wanted, order = args.read_filter(given), args.read_order(given)
+    search = args.read_search(given)
     fields = _fields(given)
     size, cursor = args.read_page(given, _DEFAULT_PAGE)
     read = handler.services.sounds.catalog.read
-    found = await read(find_page, wanted, order, size=size, cursor=cursor)
-    number, more = await read(count_matches, wanted)
+    found = await read(find_page, search.wanted, search.order, size=size, cursor=cursor)
+    number, more = await read(count_matches, search.wanted)
     following, previous = set_links(handler, given, found)
     head = {
         "count": number,
         "count_is_estimate": more,
         "next": following,
         "previous": previous,
+        "query": {"understood": search.query.understood, "ignored": search.query.ignored},
     }
     docs = found.docs if fields is None else [_only(doc, fields) for doc in found.docs]
     start = msgspec.json.encode(head).decode().removesuffix("}")
@@ -118,11 +123,9 @@ class ChunksHandler(Handler):
     async def get(self, sound_id: str) -> None:
         args.read_arguments(self.request, ())
         content = await self.services.sounds.content(checked_id(sound_id))
-        blob = await open_blob(self.services.blobs, content.blob, content.size)
-        try:
+        async with Outlet(self.services.blobs, self) as outlet:
+            blob = await outlet.open(Slice(content.blob, content.size, 0, content.size))
             told = await asyncio.to_thread(describe, blob.read_at, content.size)
-        finally:
-            blob.close()
         self.answer(told.chunks)
 
     head = get
@@ -151,7 +154,11 @@ class PeaksHandler(Handler):
         if peaks.path is None:
             raise PeaksPendingError
         as_json = JSON in self.request.headers.get("Accept", "")
-        data = await asyncio.to_thread(_read_peaks, peaks.path, factor, as_json=as_json)
+        try:
+            data = await asyncio.to_thread(_read_peaks, peaks.path, factor, as_json=as_json)
+        except FileNotFoundError:
+            await self.services.sounds.lose_peaks(peaks)
+            raise PeaksPendingError from None
         self.set_header("Vary", "Accept")
         self.set_header("Content-Type", JSON if as_json else "application/octet-stream")
         self.finish(data)
@@ -166,19 +173,19 @@ def checked_id(text: str) -> str:
     return text
 
 
-def page_addresses(path: str, given: dict[str, str], found: Found) -> tuple[str | None, str | None]:
+def page_addresses(path: str, given: args.Arguments, found: Found) -> tuple[str | None, str | None]:
     """The addresses of the next and the previous page, None at an end."""
 
     def address(cursor: Cursor | None) -> str | None:
         if cursor is None:
             return None
-        return f"{path}?{urlencode(given | {'cursor': cursor.text()})}"
+        return given.address(path, cursor=cursor.text())
 
     return address(found.next), address(found.previous)
 
 
 def set_links(
-    handler: Handler, given: dict[str, str], found: Found
+    handler: Handler, given: args.Arguments, found: Found
 ) -> tuple[str | None, str | None]:
     """Set the Link header (RFC 8288); the addresses of the next and the previous page."""
     addresses = page_addresses(handler.request.path, given, found)
@@ -186,6 +193,11 @@ def set_links(
         if address is not None:
             handler.add_header("Link", f'<{address}>; rel="{relation}"')
     return addresses
+
+
+def _ignored_field(query: Query) -> str:
+    """What of a query was not understood, as a field may hold it: a JSON array in ASCII."""
+    return json.dumps(query.ignored)
 
 
 def _fields(given: dict[str, str]) -> set[str] | None:

@@ -9,6 +9,8 @@ from urllib.parse import unquote
 import msgspec
 
 from sonoteca_server.handlers import arguments as args
+from sonoteca_server.handlers.edits import JsonHandler, read_json
+from sonoteca_server.handlers.handler import JSON, Handler
 from sonoteca_server.handlers.pages import show_refusal
 from sonoteca_server.handlers.receiving import ReceivingHandler
 from sonoteca_server.handlers.sounds import answer_page
@@ -17,6 +19,7 @@ from sonoteca_server.storage import Incoming
 from sonoteca_server.wire.errors import MediaTypeError
 from sonoteca_server.wire.intake import Form, Intake
 from sonoteca_shared import routes
+from sonoteca_shared.digests import is_digest
 from sonoteca_shared.disposition import parse_filename
 from sonoteca_shared.errors import BadRequestError
 from sonoteca_shared.names import MAX_FOLDER_BYTES, clean_folder, clean_name
@@ -55,22 +58,7 @@ class UploadHandler(ReceivingHandler):
     def _wish(self) -> Wish:
         fields = self.form.fields if self.form is not None else {}
         given = {name: fields[name] for name in _WISHES if name in fields} | self.wishes
-        conflict = given.get("on_conflict", OnConflict.RENAME)
-        if conflict not in list(OnConflict):
-            raise BadRequestError(f"“on_conflict” is rename, version or reject, not “{conflict}”")
-        duplicate = given.get("on_duplicate", "keep")
-        if duplicate not in ("keep", "skip"):
-            raise BadRequestError(f"“on_duplicate” is keep or skip, not “{duplicate}”")
-        folder = clean_folder(given.get("folder", ""))
-        if len(folder.encode()) > MAX_FOLDER_BYTES:
-            raise BadRequestError(f"“folder” has more than {MAX_FOLDER_BYTES} bytes")
-        return Wish(
-            repository=given.get("repository") or "main",
-            folder=folder,
-            name=self._name(given),
-            on_conflict=OnConflict(conflict),
-            skip_known=duplicate == "skip",
-        )
+        return _wish_of(given, self._name(given))
 
     def _name(self, given: dict[str, str]) -> str:
         """The first name that is given: by the form, a header, the address, or nobody."""
@@ -102,13 +90,66 @@ class UploadHandler(ReceivingHandler):
         self.answer_json(doc, HTTPStatus.CREATED if admitted.created else HTTPStatus.OK)
 
 
-class SoundsHandler(UploadHandler):
-    """`/api/v1/sounds`: a page of sounds, and uploads as at `/post`."""
+class Referring(msgspec.Struct, forbid_unknown_fields=True):
+    """A sound of bytes that the repository has already; the rest is as with uploads."""
+
+    sha256: str
+    repository: str = "main"
+    folder: str = ""
+    name: str = ""
+    on_conflict: str = "rename"
+    on_duplicate: str = "keep"
+
+
+class SoundsHandler(UploadHandler, JsonHandler):
+    """`/api/v1/sounds`: a page of sounds, uploads as at `/post`, or sounds of known bytes."""
+
+    @property
+    def _refers(self) -> bool:
+        return self._kind.partition(";")[0].strip().lower() == JSON
 
     async def get(self) -> None:
         await answer_page(self)
 
     head = get
+
+    async def begin(self) -> None:
+        await (Handler if self._refers else UploadHandler).begin(self)
+
+    async def data_received(self, chunk: bytes) -> None:
+        await (JsonHandler if self._refers else UploadHandler).data_received(self, chunk)
+
+    async def post(self) -> None:
+        if not self._refers:
+            await super().post()
+            return
+        args.read_arguments(self.request, ())
+        known = read_json(self, Referring, JSON)
+        if not is_digest(known.sha256):
+            raise BadRequestError("“sha256” takes 64 lower-case hex digits")
+        given = msgspec.structs.asdict(known)
+        wish = _wish_of(given, clean_name(known.name))
+        self._answer(await self.services.ingest.admit_known(known.sha256, wish))
+
+
+def _wish_of(given: dict[str, str], name: str) -> Wish:
+    """What a sender asks for; BadRequestError names the word that has no meaning."""
+    conflict = given.get("on_conflict", OnConflict.RENAME)
+    if conflict not in list(OnConflict):
+        raise BadRequestError(f"“on_conflict” is rename, version or reject, not “{conflict}”")
+    duplicate = given.get("on_duplicate", "keep")
+    if duplicate not in ("keep", "skip"):
+        raise BadRequestError(f"“on_duplicate” is keep or skip, not “{duplicate}”")
+    folder = clean_folder(given.get("folder", ""))
+    if len(folder.encode()) > MAX_FOLDER_BYTES:
+        raise BadRequestError(f"“folder” has more than {MAX_FOLDER_BYTES} bytes")
+    return Wish(
+        repository=given.get("repository") or "main",
+        folder=folder,
+        name=name,
+        on_conflict=OnConflict(conflict),
+        skip_known=duplicate == "skip",
+    )
 
 
 def _as_sent(field: str) -> str:

@@ -1,5 +1,7 @@
 """Drops what nobody refers to: late, in two steps, and not at all when anything is in doubt.
 
+Sounds go from the trash when their time there is over, and what they alone used is unused then.
+
 First a blob that no row names, or an object that no one uses, is noted with the moment. When it is
 still so after the grace, it is looked at again in the transaction that drops it: the row goes
 first, the blob later. So a second upload of the same content, a row that is committed only after
@@ -12,17 +14,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, select
 
 from sonoteca_server.catalog import Catalog
-from sonoteca_server.catalog.schema import facts, objects, revisions, sounds
-from sonoteca_server.library.objects import (
+from sonoteca_server.catalog.schema import objects, revisions, sounds, unused
+from sonoteca_server.library.objects import named_blobs
+from sonoteca_server.library.trash import Trash
+from sonoteca_server.library.unused import (
     UNUSED_BLOB,
     UNUSED_OBJECT,
+    drop_object,
     is_used,
-    named_blobs,
     note_unused,
 )
 from sonoteca_server.storage import Blobs, Listed
@@ -48,10 +53,11 @@ class _DoubtError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many objects and blobs a round has dropped."""
+    """How many objects and blobs a round has dropped, and how many sounds it has purged."""
 
     objects: int = 0
     blobs: int = 0
+    sounds: int = 0
 
 
 class Upkeep:
@@ -61,6 +67,7 @@ class Upkeep:
         self,
         catalog: Catalog,
         blobs: Blobs,
+        trash: Trash,
         *,
         grace_s: float = _DAY_S,
         every_s: float = _HOUR_S,
@@ -68,6 +75,7 @@ class Upkeep:
     ) -> None:
         self._catalog = catalog
         self._blobs = blobs
+        self._trash = trash
         self._grace_s = grace_s
         self._every_s = every_s
         self._clock = clock
@@ -103,7 +111,14 @@ class Upkeep:
         due = [
             name for name in sorted(present & noted.keys()) if noted[name] <= now - self._grace_s
         ]
-        return await self._drop(due, now)
+        swept = await self._drop(due, now)
+        return replace(swept, sounds=await self._empty_trash(now))
+
+    async def _empty_trash(self, now: float) -> int:
+        moment, count = datetime.fromtimestamp(now, UTC), 0
+        while purged := await self._trash.purge_expired(moment, _CHUNK):
+            count += purged
+        return count
 
     async def _unnamed(self) -> tuple[int, list[Listed]]:
         """How many blobs there are, and those that no row names."""
@@ -153,10 +168,7 @@ def _unused_objects(connection: Connection) -> list[int]:
 
 
 def _noted(connection: Connection) -> dict[str, float]:
-    query = select(facts.c.name, facts.c.value).where(
-        or_(facts.c.name.startswith(UNUSED_BLOB), facts.c.name.startswith(UNUSED_OBJECT))
-    )
-    return {name: float(value) for name, value in connection.execute(query)}
+    return {row.name: row.since for row in connection.execute(select(unused))}
 
 
 def _count_objects(connection: Connection) -> int:
@@ -164,7 +176,7 @@ def _count_objects(connection: Connection) -> int:
 
 
 def _forget(connection: Connection, names: list[str]) -> None:
-    connection.execute(facts.delete().where(facts.c.name.in_(names)))
+    connection.execute(unused.delete().where(unused.c.name.in_(names)))
 
 
 def _drop_objects(connection: Connection, names: list[str], now: float) -> int:
@@ -172,14 +184,10 @@ def _drop_objects(connection: Connection, names: list[str], now: float) -> int:
     dropped = 0
     for name in names:
         seq = int(name.removeprefix(UNUSED_OBJECT))
-        row = connection.execute(
-            select(objects.c.put, objects.c.blob, objects.c.peaks_blob).where(objects.c.seq == seq)
-        ).first()
+        row = connection.execute(select(objects).where(objects.c.seq == seq)).first()
         if row is None or row.put or is_used(connection, seq):
             continue
-        connection.execute(objects.delete().where(objects.c.seq == seq))
-        left = [f"{UNUSED_BLOB}{key}" for key in (row.blob, row.peaks_blob) if key]
-        note_unused(connection, left, now)
+        drop_object(connection, row, now)
         dropped += 1
     _forget(connection, names)
     return dropped

@@ -27,11 +27,13 @@ from sonoteca_shared.errors import (
     SonotecaError,
 )
 from sonoteca_shared.models import Problem
+from sonoteca_shared.wav.region import NotLinearError
 
 # The first class that fits decides, so the particular stand before the general.
 STATUSES: tuple[tuple[type[SonotecaError], HTTPStatus], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (NotAWavError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (NotLinearError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (DigestMismatchError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (CursorExpiredError, HTTPStatus.GONE),
     (PeaksPendingError, HTTPStatus.CONFLICT),
@@ -56,7 +58,10 @@ _TITLES = {
     "name-taken": "The name is taken",
     "no-space": "The server's disk is full",
     "too-large": "The file is too large",
+    "not-linear": "This sound cannot be cut without decoding it",
     "digest-mismatch": "The bytes are not those that were announced",
+    "object-missing": "The bytes are not there",
+    "not-empty": "The repository is not empty",
     "object-in-use": "A sound uses these bytes",
     "blob-damaged": "The stored bytes are damaged",
     "blob-missing": "The stored bytes are missing",

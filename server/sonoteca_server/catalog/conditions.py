@@ -1,0 +1,271 @@
+"""What is asked of sounds, as SQL: how each row shows it, and which index finds those that may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
+from sonoteca_server.catalog import words
+from sonoteca_server.catalog.constructs import Unindexed, position
+from sonoteca_server.catalog.schema import (
+    MAX_KEY,
+    collection_sounds,
+    collections,
+    repositories,
+    sound_tags,
+    sounds,
+)
+from sonoteca_shared.names import sort_key
+from sonoteca_shared.query import fold
+from sonoteca_shared.terms import And, Not, Or, Span, State, Term, Text, Words
+
+SPANS: dict[str, Column[Any]] = {
+    "rate": sounds.c.samplerate,
+    "ch": sounds.c.channels,
+    "bits": sounds.c.bitdepth,
+    "dur": sounds.c.duration,
+    "size": sounds.c.size,
+    "loud": sounds.c.loudness,
+    "peak": sounds.c.peak,
+    "rating": sounds.c.rating,
+    "date": sounds.c.created,
+    "rec": sounds.c.recorded,
+}
+_TEXTS = {
+    "by": sounds.c.uploaded_by,
+    "format": sounds.c.format,
+    "container": sounds.c.container,
+    "license": sounds.c.license,
+}
+# How these are always written, so that an index finds them however they are typed.
+_WRITTEN: dict[str, Callable[[str], str]] = {"format": str.lower, "container": str.upper}
+_PRESENT = sounds.c.trashed.is_(None)
+# What a sound must have more of than none, or none of.
+_COUNTS = {
+    "markers": sounds.c.marker_count,
+    "findings": sounds.c.finding_count,
+    "untagged": sounds.c.tag_count,
+}
+# Behind every text that begins alike.
+_LAST = "\U0010ffff"
+
+Seqs = Select[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, None for nobody we know, and from when on a sound is new to them."""
+
+    name: str | None = None
+    new_since: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something asked of a sound.
+
+    `holds` is true of exactly the rows that show it, and looks into no index. `found_by` are the
+    numbers of all sounds that may, straight from an index; None where there is none for it.
+    """
+
+    holds: ColumnElement[bool]
+    found_by: Seqs | None = None
+
+
+def conditions(
+    term: Term, asker: Asker, dialect: str, walked: Column[Any] | None = None
+) -> Iterator[Condition]:
+    """The term as conditions that must all hold, as many as have an index of their own.
+
+    `walked` is the column along whose index the sounds are read: its bounds are where to begin
+    and to end.
+    """
+    holding = _Holding(asker, walked)
+    parts = term.parts if isinstance(term, And) else (term,)
+    # Together, words are found much faster than one by one.
+    worded = And(tuple(part for part in parts if words.indexed(part)))
+    if worded.parts:
+        yield Condition(holding.of(worded), words.sounds_with(worded, dialect))
+    for part in parts:
+        if not words.indexed(part):
+            yield Condition(holding.of(part), _found_by(part, dialect))
+
+
+def between(column: ColumnElement[Any], span: Span) -> ColumnElement[bool]:
+    """Whether the column lies in the span; what has no value never does."""
+    parts: list[ColumnElement[bool]] = [column.is_not(None)]
+    if span.low is not None:
+        parts.append(column >= span.low if span.low_in else column > span.low)
+    if span.high is not None:
+        parts.append(column <= span.high if span.high_in else column < span.high)
+    return and_(*parts)
+
+
+def seqs_where(*clauses: ColumnElement[bool]) -> Seqs:
+    """The numbers of the sounds that are not in the trash and of which the clauses are true."""
+    return select(sounds.c.seq).where(*clauses, _PRESENT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Holding:
+    """Makes the expression that is true of the rows for which a term holds, and else false."""
+
+    asker: Asker
+    walked: Column[Any] | None
+
+    def of(self, term: Term) -> ColumnElement[bool]:
+        match term:
+            case And(parts):
+                return and_(true(), *map(self.of, parts))
+            case Or(parts):
+                return or_(*map(self.of, parts))
+            case Not(part):
+                return not_(self.of(part))
+            case Words():
+                return _has_words(term)
+            case Span(field):
+                column = SPANS[field]
+                return between(column if column is self.walked else Unindexed(column), term)
+            case Text():
+                return _is_text(term)
+            case State():
+                return self._state(term.name)
+
+    def _state(self, name: str) -> ColumnElement[bool]:
+        match name:
+            case "markers" | "findings" | "untagged":
+                return _counted(name, Unindexed(_COUNTS[name]))
+            case "new":
+                return Unindexed(sounds.c.created) >= self.asker.new_since
+            case "mine" if self.asker.name is None:
+                return false()
+            case "mine":
+                uploader = Unindexed(sounds.c.uploaded_by)
+                return and_(uploader.is_not(None), uploader == self.asker.name)
+            case _:
+                return _is_duplicate()
+
+
+def _has_words(term: Words) -> ColumnElement[bool]:
+    """Each word has a blank before and after it; a bar ends the name, and the description."""
+    asked = " " + " ".join(term.words) + ("" if term.prefix else " ")
+    text: ColumnElement[str] = sounds.c.words
+    if term.field == "desc":
+        text = func.substr(text, position(text, "|") + 1)
+    place = position(text, asked)
+    if term.field:
+        return and_(place > 0, place < position(text, "|"))
+    return place > 0
+
+
+def _is_text(term: Text) -> ColumnElement[bool]:
+    if term.field == "tag":
+        return exists().where(sound_tags.c.sound == sounds.c.seq, _tagged(term))
+    if term.field == "in":
+        return exists().where(
+            collection_sounds.c.sound == sounds.c.seq,
+            collections.c.seq == collection_sounds.c.collection,
+            _collected(term),
+        )
+    if term.field == "folder":
+        return _in_folder(Unindexed(sounds.c.folder_key), term)
+    if term.field == "repo":
+        named = select(repositories.c.seq).where(_alike(repositories.c.name, term))
+        return Unindexed(sounds.c.repository).in_(named)
+    column = _TEXTS[term.field]
+    return and_(column.is_not(None), _alike(column, term))
+
+
+def _found_by(term: Term, dialect: str) -> Seqs | None:
+    """The numbers of all sounds for which the term may hold, when an index knows them."""
+    if words.indexed(term):
+        return words.sounds_with(term, dialect)
+    match term:
+        case Or(parts):
+            found = [_found_by(part, dialect) for part in parts]
+            known = [seqs for seqs in found if seqs is not None]
+            return _together(known) if len(known) == len(found) else None
+        case And(parts):
+            found = [_found_by(part, dialect) for part in parts]
+            return next((seqs for seqs in found if seqs is not None), None)
+        case Span(field):
+            return seqs_where(between(SPANS[field], term))
+        case Text():
+            return _text_found_by(term)
+        case State(_, name) if name in _COUNTS:
+            return seqs_where(_counted(name, _COUNTS[name]))
+        case _:
+            return None
+
+
+def _together(found: list[Seqs]) -> Seqs:
+    every = union_all(*found).subquery()
+    return select(every.c.seq)
+
+
+def _text_found_by(term: Text) -> Seqs | None:
+    if term.field == "tag":
+        return select(sound_tags.c.sound.label("seq")).where(_tagged(term))
+    if term.field == "in":
+        here = collections.c.seq == collection_sounds.c.collection
+        return select(collection_sounds.c.sound.label("seq")).where(here, _collected(term))
+    if term.field == "folder":
+        return seqs_where(_in_folder(sounds.c.folder_key, term))
+    if term.field in _WRITTEN:
+        text = _WRITTEN[term.field](term.text)
+        return seqs_where(_begins(_TEXTS[term.field], text, prefix=term.prefix))
+    return None
+
+
+def _tagged(term: Text) -> ColumnElement[bool]:
+    return _begins(sound_tags.c.tag_key, fold(term.text), prefix=term.prefix)
+
+
+def _collected(term: Text) -> ColumnElement[bool]:
+    return _begins(collections.c.name_key, sort_key(term.text), prefix=term.prefix)
+
+
+def _in_folder(column: ColumnElement[str], term: Text) -> ColumnElement[bool]:
+    key = sort_key(term.text.strip("/"))[:MAX_KEY]
+    if term.prefix:
+        return _begins(column, key, prefix=True)
+    return or_(column == key, _begins(column, f"{key}/", prefix=True))
+
+
+def _alike(column: ColumnElement[str], term: Text) -> ColumnElement[bool]:
+    """Case aside; of ASCII alone, as both engines do it."""
+    lowered = "".join(c.lower() if c.isascii() else c for c in term.text)
+    return _begins(func.lower(column), lowered, prefix=term.prefix)
+
+
+def _begins(column: ColumnElement[str], text: str, *, prefix: bool) -> ColumnElement[bool]:
+    return and_(column >= text, column < text + _LAST) if prefix else column == text
+
+
+def _counted(name: str, number: ColumnElement[int]) -> ColumnElement[bool]:
+    return number == 0 if name == "untagged" else number > 0
+
+
+def _is_duplicate() -> ColumnElement[bool]:
+    other = sounds.alias()
+    return exists().where(
+        other.c.audio_sha256 == sounds.c.audio_sha256,
+        other.c.seq != sounds.c.seq,
+        other.c.trashed.is_(None),
+    )

@@ -1,0 +1,100 @@
+"""What a list is asked for: the arguments of the API and a query, as conditions of SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Column, Connection, and_, or_, select
+
+from sonoteca_server.catalog.conditions import Asker, Condition, conditions, seqs_where
+from sonoteca_server.catalog.constructs import Named, Unindexed
+from sonoteca_server.catalog.schema import MAX_KEY, repositories, sounds
+from sonoteca_shared.names import sort_key
+from sonoteca_shared.terms import EVERYTHING, And, Span, Term, Text
+
+_LAST = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundFilter:
+    """What a sound must be like; None asks nothing. Durations in seconds, sizes in bytes."""
+
+    name: str | None = None
+    folder: str | None = None
+    repository: str | None = None
+    minduration: float | None = None
+    maxduration: float | None = None
+    minsize: int | None = None
+    maxsize: int | None = None
+    samplerate: int | None = None
+    channels: int | None = None
+    bitdepth: int | None = None
+    format: str | None = None
+    tags: tuple[str, ...] = ()
+    uploaded_by: str | None = None
+    created_after: str | None = None
+    created_before: str | None = None
+    query: Term = EVERYTHING
+    asker: Asker = field(default=Asker(), compare=False)
+
+
+def asked_of(
+    connection: Connection, wanted: SoundFilter, walked: Column[Any] | None = None
+) -> list[Condition]:
+    """All that the filter asks, as conditions that must all hold."""
+    term = And(tuple(_terms(wanted)))
+    dialect = connection.dialect.name
+    return [*_places(wanted), *conditions(term, wanted.asker, dialect, walked)]
+
+
+def _terms(wanted: SoundFilter) -> Iterator[Term]:
+    """The arguments that the search language has words for, and the query itself."""
+    for name, low, high in (
+        ("dur", wanted.minduration, wanted.maxduration),
+        ("size", wanted.minsize, wanted.maxsize),
+        ("date", wanted.created_after, wanted.created_before),
+        ("rate", wanted.samplerate, wanted.samplerate),
+        ("ch", wanted.channels, wanted.channels),
+        ("bits", wanted.bitdepth, wanted.bitdepth),
+    ):
+        if low is not None or high is not None:
+            yield Span(name, low, high)
+    if wanted.format is not None:
+        yield Text("format", wanted.format)
+    yield from (Text("tag", tag) for tag in wanted.tags)
+    yield from wanted.query.parts if isinstance(wanted.query, And) else (wanted.query,)
+
+
+def _places(wanted: SoundFilter) -> Iterator[Condition]:
+    if wanted.name is not None:
+        yield _named(wanted.name)
+    if wanted.folder is not None:
+        yield _below(wanted.folder)
+    if wanted.repository is not None:
+        named = select(repositories.c.seq).where(repositories.c.name == wanted.repository)
+        only = named.scalar_subquery()
+        found_by = seqs_where(sounds.c.repository == only)
+        yield Condition(Unindexed(sounds.c.repository) == only, found_by)
+    if wanted.uploaded_by is not None:
+        found_by = seqs_where(sounds.c.uploaded_by == wanted.uploaded_by)
+        yield Condition(Unindexed(sounds.c.uploaded_by) == wanted.uploaded_by, found_by)
+
+
+def _named(name: str) -> Condition:
+    if "*" not in name:
+        found_by = seqs_where(sounds.c.name == name)
+        return Condition(Unindexed(sounds.c.name) == name, found_by)
+    start = name.partition("*")[0]
+    begins = and_(sounds.c.name >= start, sounds.c.name < start + _LAST)
+    return Condition(Named(Unindexed(sounds.c.name), name), seqs_where(begins) if start else None)
+
+
+def _below(folder: str) -> Condition:
+    """The folder and all in it, told apart by case."""
+    path, key = Unindexed(sounds.c.folder), sort_key(folder)[:MAX_KEY]
+    # "0" follows "/": all that begins with the folder and a slash.
+    below = and_(path > f"{folder}/", path < f"{folder}0")
+    begins = and_(sounds.c.folder_key >= key, sounds.c.folder_key < key + _LAST)
+    return Condition(or_(path == folder, below), seqs_where(begins))

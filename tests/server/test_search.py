@@ -1,0 +1,252 @@
+"""Searches mean the same on both engines and in plain Python, whichever way they are planned."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection
+
+from sonoteca_server.catalog import search
+from sonoteca_server.catalog.conditions import Asker
+from sonoteca_server.catalog.engines import home_of
+from sonoteca_server.catalog.filters import SoundFilter
+from sonoteca_server.catalog.orders import SORTS, Cursor, Order, parse_cursor
+from sonoteca_server.catalog.search import count, find_page
+from sonoteca_shared.models import Finding, Loudness, Marker
+from sonoteca_shared.query import parse
+from tests.kit import oracle, sounds
+from tests.kit.oracle import Record
+
+ASKER = Asker("jh", "2026-01-20T00:00:00Z")
+# Words that engines cut, fold or read as something else, among plain ones.
+WORDS = ["rain", "Rain", "tin", "roof", "rainy", "café", "cafe", "12e", "12e5", "1e", "007", "x²y",
+         "x", "²", "ß", "STRASSE", "雨", "雨音", "Ё", "ёлка", "𞤀𞤁", "a𞤀", "٣", "0x1f", "www", "e5",
+         "or", "AND", "near", "µs"]  # fmt: skip
+TAGS = ["rain", "Rain", "car door", "car", "wood", "Ünder", "100%", "a_b"]
+FOLDERS = ["", "day 1", "day 1/b", "day 10", "DAY 1", "day", "Ö/2"]
+COLLECTIONS = ["Film 1", "film 10", "Best of"]
+
+
+def catalogue() -> list[Record]:
+    """Two hundred sounds that have most things in common with some others."""
+    chance = random.Random(7)
+    made = [_record(chance, number) for number in range(200)]
+    audio = [record.sound.audio_sha256 for record in made if not record.trashed]
+    return [
+        Record(
+            record.sound,
+            record.collections,
+            duplicate=record.sound.audio_sha256 is not None
+            and audio.count(record.sound.audio_sha256) > (not record.trashed),
+            trashed=record.trashed,
+        )
+        for record in made
+    ]
+
+
+def _record(chance: random.Random, number: int) -> Record:
+    def some(of: Sequence[str], most: int) -> list[str]:
+        return [chance.choice(of) for _ in range(chance.randint(0, most))]
+
+    seconds = chance.choice([0.0, 0.1, 1.0, 3.0, 9.5, 90.0, 3600.25])
+    loudness = Loudness(integrated=chance.choice([-60.5, -23.0, -3.1]), true_peak=-1.0)
+    sound = sounds.sound(
+        repository=chance.choice(["main", "main", "Film"]),
+        folder=chance.choice(FOLDERS),
+        name=f"{chance.choice([' ', '_', '-']).join([*some(WORDS, 4), str(number)])}.wav",
+        description=" ".join(some([*WORDS, "|", ","], 6)),
+        tags=tuple(dict.fromkeys(some(TAGS, 3))),
+        size=chance.choice([44, 1_000, 2**31, 2**40]),
+        duration=seconds,
+        samplerate=chance.choice([44_100, 48_000, 96_000]),
+        bitdepth=chance.choice([8, 16, 24]),
+        channels=chance.choice([1, 2, 6]),
+        format=chance.choice(["pcm", "float"]),
+        container=chance.choice(["RIFF", "RF64"]),
+        uploaded_by=chance.choice([None, "jh", "JH", "anna"]),
+        license=chance.choice([None, "CC-BY-4.0"]),
+        rating=chance.choice([None, None, 1, 5]),
+        recorded=chance.choice([None, "2018-12-31T12:40:00", "2018-12-31"]),
+        loudness=chance.choice([None, loudness]),
+        markers=(Marker(at=0.1),) * chance.randint(0, 1),
+        findings=(Finding(code="wav.odd", severity="info"),) * chance.randint(0, 1),
+        audio_sha256=chance.choice([None, "a", "b", str(number), f"{number}x"]),
+        created=sounds.CREATED + timedelta(days=chance.randint(0, 30)),
+    )
+    chosen = tuple(dict.fromkeys(some(COLLECTIONS, 2)))
+    return Record(sound, chosen, trashed=chance.random() < 0.1)
+
+
+RECORDS = catalogue()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def connection(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Connection]:
+    """A look into a catalogue of these sounds, on each engine."""
+    database = "sqlite"
+    if request.param == "postgresql":
+        database = request.getfixturevalue("cluster").create()
+    home = home_of(database, tmp_path_factory.mktemp("search"))
+    catalog = home.open()
+    try:
+        asyncio.run(catalog.write(sounds.keep, RECORDS))
+    finally:
+        catalog.close()
+    with home.look() as looking:
+        yield looking
+
+
+def walk(connection: Connection, wanted: SoundFilter, order: Order, size: int) -> list[str]:
+    """The ids of all that is found, page after page and back again."""
+    pages: list[list[str]] = []
+    cursor: Cursor | None = None
+    found = search.Found([], [], None, None)
+    while not pages or cursor is not None:
+        found = find_page(connection, wanted, order, size=size, cursor=cursor)
+        pages.append(_ids(found))
+        cursor = parse_cursor(found.next.text()) if found.next else None
+    for page in reversed(pages[:-1]):
+        assert found.previous is not None
+        back = parse_cursor(found.previous.text())
+        found = find_page(connection, wanted, order, size=size, cursor=back)
+        assert _ids(found) == page
+    assert found.previous is None
+    return list(itertools.chain(*pages))
+
+
+def _ids(found: search.Found) -> list[str]:
+    return [doc.partition('"id":"')[2][:36] for doc in found.docs]
+
+
+def expected(text: str, order: Order) -> list[str]:
+    """What plain Python finds: sounds without a value last, equal ones in the order they came."""
+    asker = oracle.Asker(ASKER.name, ASKER.new_since)
+    tree = parse(text).tree
+    hits = [record for record in RECORDS if not record.trashed]
+    hits = [record for record in hits if oracle.matches(tree, record, asker)]
+    if order.descending:
+        hits.reverse()
+    values = {record.sound.id: oracle.sort_value(record.sound, order.sort) for record in hits}
+    valued = [record.sound.id for record in hits if values[record.sound.id] is not None]
+    empty = [record.sound.id for record in hits if values[record.sound.id] is None]
+    valued.sort(key=lambda key: values[key], reverse=order.descending)
+    return valued + empty
+
+
+_word = st.sampled_from(WORDS)
+_span = st.sampled_from(
+    ["rate:48k", "rate>=48k", "ch<2", "bits:{8 TO 24}", "dur:3", "dur>1:00", "dur:[0.1 TO 9.5]",
+     "size>2G", "size<=44", "loud<-23", "loud:-23", "peak>=-1", "rating:5", "rating<5",
+     "date:2026-01", "date>2026-01-20", "date<=2026-01-05", "rec:2018", "rec:2018-12-31",
+     "rec<2018-12-31T12:40", "ch>1.5", "dur>=0"]
+)  # fmt: skip
+_star = st.sampled_from(["", "*"])
+_text = st.one_of(
+    st.builds('tag:"{}"{}'.format, st.sampled_from([*TAGS, "ca", "un"]), _star),
+    st.builds('folder:"{}"{}'.format, st.sampled_from([*FOLDERS[1:], "d"]), _star),
+    st.builds('in:"{}"{}'.format, st.sampled_from([*COLLECTIONS, "FILM"]), _star),
+    st.sampled_from(["repo:MAIN", "repo:fi*", "by:jh", "by:j*", "by:anna", "format:PCM",
+                     "format:f*", "container:rf64", "container:R*", "license:cc-by-4.0",
+                     "license:CC*", "license:none"]),
+)  # fmt: skip
+_state = st.sampled_from(
+    ["has:markers", "has:findings", "is:untagged", "is:new", "is:mine", "is:duplicate"]
+)
+_words = st.one_of(
+    _word,
+    st.builds("{}*".format, _word),
+    st.builds('"{} {}"'.format, _word, _word),
+    st.builds("{}_{}".format, _word, _word),
+    st.builds("{}:{}".format, st.sampled_from(["name", "desc"]), _word),
+    st.builds('{}:"{} {}"'.format, st.sampled_from(["name", "desc"]), _word, _word),
+)
+_term = st.one_of(_words, _span, _text, _state)
+_query = st.recursive(
+    st.one_of(_term, st.builds("-{}".format, _term)),
+    lambda inner: st.builds("{}({})".format, st.sampled_from(["", "-"]),
+                            st.lists(inner, min_size=1, max_size=3).map(" OR ".join))
+    | st.lists(inner, min_size=2, max_size=3).map(" ".join),
+    max_leaves=6,
+)  # fmt: skip
+_order = st.builds(Order, st.sampled_from(sorted(SORTS)), st.booleans())
+
+
+@settings(
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    text=_query, order=_order, size=st.sampled_from([1, 7, 500]), few=st.sampled_from([0, 9, 99])
+)
+@example("", Order(), 50, 0)
+@example("", Order("rating", descending=True), 50, 0)
+@pytest.mark.timeout(120)
+def test_every_search_finds_what_it_means(
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    order: Order,
+    size: int,
+    few: int,
+) -> None:
+    # Whether few or many may match decides how a page is made, and must not change it.
+    monkeypatch.setattr(search, "_FEW", few)
+    wanted = SoundFilter(query=parse(text).tree, asker=ASKER)
+    hits = expected(text, order)
+    assert walk(connection, wanted, order, size) == hits
+    assert count(connection, wanted) == (len(hits), False)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=_query)
+@pytest.mark.timeout(120)
+def test_a_count_that_was_cut_short_says_so(connection: Connection, text: str) -> None:
+    wanted = SoundFilter(query=parse(text).tree, asker=ASKER)
+    hits = len(expected(text, Order()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "COUNT_LIMIT", 5)
+        patch.setattr(search, "_FEW", 8)
+        patch.setattr(search, "_EXAMINED", 20)
+        number, more = count(connection, wanted)
+    assert number <= min(hits, 5)
+    assert more or number == hits
+
+
+@pytest.mark.parametrize(
+    ("arguments", "query"),
+    [
+        ({"minduration": 1.0, "maxduration": 90.0}, "dur:[1 TO 90]"),
+        ({"minsize": 1_000, "samplerate": 96_000}, "size>=1000 rate:96000"),
+        ({"channels": 2, "bitdepth": 24, "format": "pcm"}, "ch:2 bits:24 format:pcm"),
+        ({"tags": ("CAR DOOR", "wood")}, 'tag:"car door" tag:wood'),
+        ({"created_after": "2026-01-20T07:56:18Z"}, "date>=2026-01-20T07:56:18"),
+        ({"repository": "Film"}, "repo:film"),
+        ({"name": "rain*"}, "name:rain"),
+    ],
+)
+def test_arguments_and_query_agree(
+    connection: Connection, arguments: dict[str, Any], query: str
+) -> None:
+    found = walk(connection, SoundFilter(**arguments), Order(), 500)
+    assert set(found) <= set(expected(query, Order()))
+    assert found
+
+
+def test_an_argument_tells_letters_apart_where_a_query_does_not(connection: Connection) -> None:
+    mine = walk(connection, SoundFilter(uploaded_by="jh"), Order(), 500)
+    below = walk(connection, SoundFilter(folder="day 1"), Order(), 500)
+    assert set(mine) < set(expected("by:jh", Order()))
+    assert set(below) < set(expected('folder:"day 1"', Order()))
+    both = SoundFilter(uploaded_by="jh", folder="day 1")
+    assert walk(connection, both, Order(), 9) == [key for key in mine if key in below]
