@@ -222,7 +222,7 @@ async def _send_file(
             at += len(window)
     finally:
         if isinstance(stream.error, ShrunkError):
-            # Only the stream remembers that: Tornado ends a write that broke as if it had gone well.
+            # Only the stream remembers: Tornado ends a write that broke as if it had gone well.
             raise BlobDamagedError(extent.key, _SHRUNK)
         if at < len(extent):
             # What still waits in the stream must not outlive the descriptor, which may be another
