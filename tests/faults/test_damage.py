@@ -57,6 +57,7 @@ def start(full_store: Path, folder: Path, catalogue: bytes) -> SonotecaError | N
     return None
 
 
+@pytest.mark.timeout(60)
 def test_no_page_of_the_catalogue_can_be_garbage(full_store: Path, tmp_path: Path) -> None:
     whole = (full_store / "catalog.sqlite").read_bytes()
     chance = random.Random(1)
