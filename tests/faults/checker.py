@@ -57,6 +57,7 @@ class Checker:
                 self._sound(thing, listed.pop(thing.name, None), read=thing.name in read)
             elif thing.name in read:
                 self._object(thing)
+        self._offsets()
         for name in listed:
             self._blame(f"{name} is there, and nobody uploaded it")
         self.verify()
@@ -92,6 +93,19 @@ class Checker:
             elif read:
                 self._read(thing)
         thing.settle(seen)
+
+    def _offsets(self) -> None:
+        """No upload has less than was said of it."""
+        promised = {path: offset for _, path, offset in sorted(self._ledger.offsets)}
+        self._ledger.offsets.clear()
+        for path, offset in promised.items():
+            answer = self._session.head(
+                self._url + path, headers={"Tus-Resumable": "1.0.0"}, timeout=60
+            )
+            self._verdict.checked["uploads: offset"] += 1
+            if not answer.ok or int(answer.headers["Upload-Offset"]) < offset:
+                told = f"{answer.status_code}, {answer.headers.get('Upload-Offset')}"
+                self._blame(f"upload {path} had {offset} bytes, and now: {told}")
 
     def _object(self, thing: Thing) -> None:
         seen = THERE if self._read(thing) else GONE

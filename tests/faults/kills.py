@@ -51,7 +51,7 @@ class Run:
 def kill_again_and_again(folder: Path, *, kills: int, seed: int, talk: bool = False) -> Run:
     """Kill the server of this folder so many times, and check it after each."""
     run, chance = Run(seed), random.Random(seed)
-    server = ServerProcess(folder, program=PROGRAM)
+    server = ServerProcess(folder, program=PROGRAM, log=folder / "server.log")
     try:
         while run.kills < kills:
             with Load(server.url, run.ledger, seed=chance.getrandbits(32)):

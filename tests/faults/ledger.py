@@ -69,6 +69,8 @@ class Ledger:
     things: dict[str, Thing] = field(default_factory=dict)
     answered: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    # Of uploads that can be resumed: when, which, and how many bytes the server said it has.
+    offsets: list[tuple[float, str, int]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, thing: Thing, state: str) -> Step:
@@ -90,6 +92,11 @@ class Ledger:
         with self._lock:
             self.answered[what] += 1
 
+    def promise(self, path: str, offset: int) -> None:
+        """Note that the server says it has so many bytes of this upload."""
+        with self._lock:
+            self.offsets.append((time.time(), path, offset))
+
     def refused(self, thing: Thing, step: Step) -> None:
         """The server said no, so nothing has changed."""
         thing.steps.remove(step)
@@ -97,7 +104,7 @@ class Ledger:
 
     def as_of(self, moment: float) -> Ledger:
         """The ledger as it was then, with a life of its own."""
-        ledger = Ledger()
+        ledger = Ledger(offsets=[each for each in self.offsets if each[0] <= moment])
         for thing in self.things.values():
             steps = [_as_of(step, moment) for step in thing.steps if step.asked <= moment]
             if steps:

@@ -6,12 +6,14 @@ is a list of functions, so that a new kind of request is one function more.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import itertools
 import random
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from urllib.parse import urlsplit
 
 import requests
 
@@ -89,6 +91,38 @@ def upload(hand: Hand) -> None:
         hand.mine.append(thing)
 
 
+def resume(hand: Hand) -> None:
+    """A new recording by tus, in pieces; each offset that is told is a promise."""
+    data = build_wav(Plan(frames=60_000, channels=1, seed=hand.chance.getrandbits(60)))
+    thing = Thing("sound", f"{next(_names)}.wav", hashlib.sha256(data).hexdigest())
+    name = base64.b64encode(thing.name.encode()).decode()
+    tus = {"Tus-Resumable": "1.0.0"}
+    begin = {**tus, "Upload-Length": str(len(data)), "Upload-Metadata": f"filename {name}"}
+    begun = hand.send("POST", "/files/", headers=begin)
+    if not begun.ok:
+        hand.ledger.count("refused")
+        return
+    path, at = urlsplit(begun.headers["Location"]).path, 0
+    hand.ledger.promise(path, 0)
+    piece = hand.chance.choice((30_000, 70_000, len(data)))
+    while at < len(data):
+        more = {
+            **tus,
+            "Upload-Offset": str(at),
+            "Content-Type": "application/offset+octet-stream",
+        }
+        body = data[at : at + piece]
+        if at + piece < len(data):
+            answer: requests.Response | None = hand.send("PATCH", path, headers=more, data=body)
+        else:
+            state, what = described(""), "uploads by tus"
+            answer = hand.change(thing, state, what, "PATCH", path, headers=more, data=body)
+        if answer is None or not answer.ok:
+            return
+        at += len(body)
+        hand.ledger.promise(path, int(answer.headers["Upload-Offset"]))
+
+
 def edit(hand: Hand) -> None:
     """A new description for a sound."""
     thing = hand.pick("sound", there=True)
@@ -154,7 +188,7 @@ def content_path(thing: Thing) -> str:
     return f"/data/{repository}/{thing.sha256}"
 
 
-PLAYS: tuple[Play, ...] = (upload, upload, put, put, edit, trash, delete, read)
+PLAYS: tuple[Play, ...] = (upload, resume, upload, put, put, edit, trash, delete, read)
 
 
 class Load:

@@ -38,6 +38,10 @@ class Replay:
     def _make_folder(self, call: Call) -> None:
         self._disk.name(call.ended, call.paths[0], Folder())
 
+    def _link(self, call: Call) -> None:
+        old, new = call.paths
+        self._disk.name(call.ended, new, self._disk.find(old))
+
     def _remove(self, call: Call) -> None:
         self._disk.name(call.ended, call.paths[0], None)
 
@@ -87,5 +91,6 @@ _DOES: dict[str, Callable[[Replay, Call], None]] = {
     **dict.fromkeys(("mkdir", "mkdirat"), Replay._make_folder),
     **dict.fromkeys(("unlink", "unlinkat", "rmdir"), Replay._remove),
     **dict.fromkeys(("rename", "renameat", "renameat2"), Replay._rename),
+    **dict.fromkeys(("link", "linkat"), Replay._link),
     "lseek": Replay._seek,
 }

@@ -67,8 +67,10 @@ class ServerProcess:
         *flags: str,
         program: str = "sonoteca_server",
         wrapper: Sequence[str] = (),
+        log: Path | None = None,
     ) -> None:
         self._data = data
+        self._log = log
         self._flags = flags
         self._program = program
         self._wrapper = wrapper
@@ -101,9 +103,10 @@ class ServerProcess:
         command = [*self._wrapper, sys.executable, "-m", self._program, "serve",
                    "--data", str(self._data), "--port", str(self._port), *self._flags]  # fmt: skip
         # In a group of its own, so that a kill takes what it started along.
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
+        with self._log.open("ab") if self._log else contextlib.nullcontext() as log:
+            self._process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+            )
 
     def kill(self) -> None:
         """End it as a crash would, and every process that it started."""
@@ -131,9 +134,9 @@ class ServerProcess:
 
 
 @contextlib.contextmanager
-def server_process(data: Path, *flags: str) -> Iterator[ServerProcess]:
-    """A server process that is gone when the block is left."""
-    server = ServerProcess(data, *flags)
+def server_process(data: Path, *flags: str, log: Path | None = None) -> Iterator[ServerProcess]:
+    """A server process that is gone when the block is left; its log goes to a file, if named."""
+    server = ServerProcess(data, *flags, log=log)
     try:
         yield server
     finally:

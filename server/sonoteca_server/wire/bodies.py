@@ -18,14 +18,12 @@ from types import TracebackType
 from typing import Protocol, TypeAlias, TypeVar
 
 from tornado.http1connection import HTTP1Connection
-from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
 from sonoteca_server.storage import Blob, BlobDamagedError, Blobs
 from sonoteca_server.wire.pagecache import is_cached, warm
 from sonoteca_server.wire.sendfile import (
     CAN_SEND_FILES,
-    PATIENCE_S,
     WINDOW,
     SendingStream,
     ShrunkError,
@@ -231,15 +229,8 @@ async def _send_file(
 
 
 async def _write(connection: HTTP1Connection, data: bytes | memoryview) -> None:
-    """Write, and wait until the kernel has it; StreamClosedError when that takes too long."""
+    """Write, and wait until the kernel has it."""
     written = connection.write(data)  # type: ignore[arg-type]  # streams take views
     if written.done():
         await asyncio.sleep(0)  # else a fast reader keeps the loop for itself
-    # A SendingStream has patience of its own, which looks at every byte and not at the whole piece.
-    patience = None if isinstance(connection.stream, SendingStream) else PATIENCE_S
-    try:
-        async with asyncio.timeout(patience):
-            await written
-    except TimeoutError:
-        connection.stream.close()
-        raise StreamClosedError from None
+    await written
