@@ -46,6 +46,7 @@ class Checker:
         Bytes are read of what was touched since the last time, and of a few others.
         """
         self._clients()
+        self._offsets()  # which also ends what was cut before its last answer
         listed = self._list()
         touched = [thing for thing in self._ledger.things.values() if not thing.settled]
         rest = [thing for thing in self._ledger.things.values() if thing.settled]
@@ -57,7 +58,6 @@ class Checker:
                 self._sound(thing, listed.pop(thing.name, None), read=thing.name in read)
             elif thing.name in read:
                 self._object(thing)
-        self._offsets()
         for name in listed:
             self._blame(f"{name} is there, and nobody uploaded it")
         self.verify()

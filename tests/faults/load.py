@@ -112,13 +112,15 @@ def resume(hand: Hand) -> None:
             "Content-Type": "application/offset+octet-stream",
         }
         body = data[at : at + piece]
-        if at + piece < len(data):
-            answer: requests.Response | None = hand.send("PATCH", path, headers=more, data=body)
-        else:
-            state, what = described(""), "uploads by tus"
-            answer = hand.change(thing, state, what, "PATCH", path, headers=more, data=body)
-        if answer is None or not answer.ok:
+        last = at + piece >= len(data)
+        step = hand.ledger.ask(thing, described("")) if last else None
+        answer = hand.send("PATCH", path, headers=more, data=body)
+        if not answer.ok:
+            # In doubt, even when refused: what is there is kept, and may become a sound later.
+            hand.ledger.count("refused")
             return
+        if step is not None:
+            hand.ledger.answer(step, "uploads by tus")
         at += len(body)
         hand.ledger.promise(path, int(answer.headers["Upload-Offset"]))
 
