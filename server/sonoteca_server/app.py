@@ -60,14 +60,16 @@ class Library:
         self._lock = lock_folder(folder)
         try:
             self.blobs = LocalBlobs(folder)
+            self.blobs.sweep()
+            self.blobs.ballast.give_up_if_scarce()
             self.parts = GrowingParts(folder)
             if not self.blobs.empty and not home.exists():
                 raise CannotStartError(
                     f"{folder} holds recordings, but there is no catalogue in {home}: restore it "
                     "from a backup; an empty one would hide them all"
                 )
-            self.blobs.sweep()
-            self.catalog = home.open()
+            self.catalog = home.open(self.blobs.ballast.give_up)
+            self.blobs.ballast.keep()
         except OSError as error:
             os.close(self._lock)
             raise CannotStartError(f"{folder} cannot be used: {error}") from error

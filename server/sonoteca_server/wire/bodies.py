@@ -18,7 +18,6 @@ from types import TracebackType
 from typing import Protocol, TypeAlias, TypeVar
 
 from tornado.http1connection import HTTP1Connection
-from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
 from sonoteca_server.storage import Blob, BlobDamagedError, Blobs
@@ -219,11 +218,10 @@ async def _send_file(
             else:
                 await _write(connection, stream.file_view(fd, window.start, len(window)))
             at += len(window)
-    except StreamClosedError as closed:
-        if isinstance(closed.real_error, ShrunkError):
-            raise BlobDamagedError(extent.key, _SHRUNK) from closed
-        raise
     finally:
+        if isinstance(stream.error, ShrunkError):
+            # Only the stream remembers: Tornado ends a write that broke as if it had gone well.
+            raise BlobDamagedError(extent.key, _SHRUNK)
         if at < len(extent):
             # What still waits in the stream must not outlive the descriptor, which may be another
             # file's in a moment.
