@@ -14,7 +14,6 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
@@ -31,14 +30,19 @@ from sonoteca_server.library.objects import Objects
 from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
 from sonoteca_server.library.trash import Trash
+from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.settings import Settings
+from sonoteca_server.storage.growing import GrowingParts
 from sonoteca_server.storage.local import LocalBlobs, make_folder
+from sonoteca_server.wire.connections import raise_open_files
+from sonoteca_server.wire.patience import Limits
+from sonoteca_server.wire.sendfile import SendingServer
 from sonoteca_shared.errors import SonotecaError
 
-_MAX_HEAD = 32 << 10
 _FINISH_S = 10.0  # what requests that cannot be resumed have when the server is to stop
 _CLOSE_S = 3.0
-_IDLE_S = 75.0
+_IDLE_S = 75.0  # longer than browsers and most clients keep a connection that they do not use
+_BACKLOG = 1_024
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +60,7 @@ class Library:
         self._lock = lock_folder(folder)
         try:
             self.blobs = LocalBlobs(folder)
+            self.parts = GrowingParts(folder)
             if not self.blobs.empty and not home.exists():
                 raise CannotStartError(
                     f"{folder} holds recordings, but there is no catalogue in {home}: restore it "
@@ -95,6 +100,7 @@ def lock_folder(folder: Path) -> int:
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; the address is printed once requests are answered."""
+    raise_open_files()
     async with running(settings) as address:
         print(f"Sonoteca server on {address}", flush=True)  # noqa: T201 - contract
         await _asked_to_stop()
@@ -108,38 +114,36 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     try:
         sockets = _listen(settings)
         analysis = Analysis(library.catalog, library.blobs)
-        trash = Trash(library.catalog, analysis.wake, keep_s=settings.trash_s)
-        requests = Running()
-        server = HTTPServer(
-            make_application(_services(settings, library, analysis, trash, requests)),
-            idle_connection_timeout=_IDLE_S,
-            max_header_size=_MAX_HEAD,
+        services = _services(settings, library, analysis)
+        server = SendingServer(
+            make_application(services),
+            limits=Limits(settings.header_timeout_s, settings.body_idle_s, _IDLE_S),
         )
         server.add_sockets(sockets)
-        upkeep = Upkeep(library.catalog, library.blobs, trash)
+        upkeep = Upkeep(library.catalog, library.blobs, services.trash, services.uploads)
         working = [asyncio.create_task(job.run()) for job in (analysis, upkeep)]
         try:
             host, port = sockets[0].getsockname()[:2]
             yield f"http://{_in_url(host)}:{port}"
         finally:
-            await _stop(server, requests, working)
+            await _stop(server, services, working)
     finally:
         library.close()
 
 
-def _services(
-    settings: Settings, library: Library, analysis: Analysis, trash: Trash, requests: Running
-) -> Services:
+def _services(settings: Settings, library: Library, analysis: Analysis) -> Services:
+    ingest = Ingest(library.catalog, library.blobs, analysis.wake)
     return Services(
         sounds=Sounds(library.catalog, library.blobs, analysis.wake),
-        ingest=Ingest(library.catalog, library.blobs, analysis.wake),
+        ingest=ingest,
         objects=Objects(library.catalog, library.blobs),
         editing=Editing(library.catalog, analysis.wake),
         collections=Collections(library.catalog, analysis.wake),
         repositories=Repositories(library.catalog, analysis.wake),
-        trash=trash,
+        trash=Trash(library.catalog, analysis.wake, keep_s=settings.trash_s),
+        uploads=Uploads(library.catalog, library.parts, ingest, expiry_s=settings.upload_expiry_s),
         blobs=library.blobs,
-        running=requests,
+        running=Running(),
         public_url=settings.public_url,
         max_upload_bytes=settings.max_upload_bytes,
         min_free_bytes=settings.min_free_bytes,
@@ -147,13 +151,16 @@ def _services(
     )
 
 
-async def _stop(server: HTTPServer, requests: Running, working: list[asyncio.Task[None]]) -> None:
-    """No new requests; running ones have a moment to finish, downloads can be resumed."""
+async def _stop(
+    server: SendingServer, services: Services, working: list[asyncio.Task[None]]
+) -> None:
+    """No new requests; running ones have a moment to finish, what can be resumed ends now."""
     server.stop()
-    await requests.stop(patience_s=_FINISH_S)
+    await services.running.stop(patience_s=_FINISH_S)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_CLOSE_S):
             await server.close_all_connections()
+            await services.uploads.close()
     for task in working:
         task.cancel()
     for task in working:
@@ -173,9 +180,16 @@ def make_application(services: Services) -> Application:
 
 def _log_request(handler: object) -> None:
     assert isinstance(handler, Handler)
-    request, status = handler.request, handler.get_status()
-    took = 1000 * request.request_time()
-    log.info("%s %s %d %.1f ms %s", request.method, request.path, status, took, handler.request_id)
+    request = handler.request
+    facts = {
+        "request_id": handler.request_id,
+        "address": request.remote_ip,
+        "method": request.method,
+        "path": request.path,
+        "status": handler.get_status(),
+        "milliseconds": round(1000 * request.request_time(), 1),
+    }
+    log.info("request", extra={"facts": facts})
 
 
 async def _asked_to_stop() -> None:
@@ -218,8 +232,8 @@ def _listen(settings: Settings) -> list[socket.socket]:
     try:
         if settings.port == 0 and settings.host == "localhost":
             # One port for both families cannot be had by chance.
-            return bind_sockets(0, "127.0.0.1")
-        return bind_sockets(settings.port, settings.host)
+            return bind_sockets(0, "127.0.0.1", backlog=_BACKLOG)
+        return bind_sockets(settings.port, settings.host, backlog=_BACKLOG)
     except OSError as error:
         raise CannotStartError(
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -113,6 +114,31 @@ def test_a_renamed_one_keeps_all_and_every_document_stays_true(api: Api) -> None
     back = api.post(f"/sounds/{sounds[0]['id']}/revert", rev=1).json()
     assert (back["repository"], back["description"]) == ("new", "")
     assert "/data/new/" in back["links"]["file"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+def test_who_uploads_while_it_is_renamed_ends_up_in_one_that_is_true(api: Api) -> None:
+    def upload(start: int) -> None:
+        for number in range(start, start + 10):
+            api.upload(number, repository="old")
+
+    api.upload(0, repository="old")
+    with ThreadPoolExecutor(4) as pool:
+        uploads = [pool.submit(upload, start) for start in (100, 200, 300, 400)]
+        renamed = 0
+        while not all(one.done() for one in uploads):
+            answer = api.patch("/repositories/old", name=f"new{renamed}")
+            assert answer.status_code in (200, 404)  # nobody has named it again by now
+            renamed += answer.status_code == 200
+        for one in uploads:
+            one.result()
+    held = {one["name"]: one["sounds"] for one in api.get("/repositories")["results"]}
+    assert renamed
+    assert sum(held.values()) == 41
+    for name, count in held.items():
+        found = api.get(f"/sounds?repository={name}")["results"]
+        assert [sound["repository"] for sound in found] == [name] * count
 
 
 def test_a_name_that_is_taken_is_refused(api: Api) -> None:

@@ -26,6 +26,7 @@ from sonoteca_server.library import objects
 from sonoteca_server.library.ingest import Ingest, OnConflict, Wish
 from sonoteca_server.library.objects import Kept, Objects
 from sonoteca_server.library.trash import Trash
+from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.storage import Incoming
 from sonoteca_shared.wav.audio_digest import AudioHasher
 from tests.kit.http import serve
@@ -47,9 +48,11 @@ class World:
         self.ingest = Ingest(self.catalog, self.blobs, lambda: None)
         self.now = time.time() + 2 * HOUR  # so that nothing looks as if it were under way
         self.trash = Trash(self.catalog, lambda: None, keep_s=30 * DAY)
-        self.upkeep = Upkeep(
-            self.catalog, self.blobs, self.trash, grace_s=DAY, clock=lambda: self.now
-        )
+        self.uploads = Uploads(self.catalog, self.library.parts, self.ingest, expiry_s=7 * DAY)
+        self.upkeep = self.make_upkeep(grace_s=DAY, clock=lambda: self.now)
+
+    def make_upkeep(self, **times: Any) -> Upkeep:
+        return Upkeep(self.catalog, self.blobs, self.trash, self.uploads, **times)
 
     def part(self, data: bytes) -> Incoming:
         part = self.blobs.begin()
@@ -316,7 +319,7 @@ def test_a_round_that_fails_is_told_and_the_next_one_comes(
     async def steps() -> None:
         await world.put(b"live")
         left = world.blobs.keep(world.part(b"left"))
-        upkeep = Upkeep(world.catalog, world.blobs, world.trash, grace_s=0, every_s=0.01)
+        upkeep = world.make_upkeep(grace_s=0, every_s=0.01)
         once, tries = upkeep.once, []
 
         async def fails_at_first() -> Swept:

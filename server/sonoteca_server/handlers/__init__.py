@@ -37,6 +37,7 @@ from sonoteca_server.handlers.sounds import (
     PeaksHandler,
 )
 from sonoteca_server.handlers.trash import RestoreHandler, TrashedHandler, TrashHandler
+from sonoteca_server.handlers.tus import CreationHandler, UploadPartHandler
 from sonoteca_server.handlers.uploads import SoundsHandler, UploadHandler
 from sonoteca_shared import routes
 
@@ -52,6 +53,8 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.DOWNLOAD, DownloadHandler),
     (routes.DATA_PUT, PutHandler),
     (routes.DATA, ObjectHandler),
+    (routes.UPLOADS, CreationHandler),
+    (routes.UPLOAD_PART, UploadPartHandler),
     (routes.SOUNDS, SoundsHandler),
     (routes.SOUND, EditableSoundHandler),
     (routes.SOUNDS_BATCH, BatchHandler),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -13,7 +13,8 @@ from sonoteca_server.handlers.sounds import SoundHandler, checked_id
 from sonoteca_server.library.editing import Edited, RevisionMismatchError, Step
 from sonoteca_server.wire.errors import MediaTypeError, PreconditionRequiredError, TooLargeError
 from sonoteca_server.wire.problems import status_of
-from sonoteca_shared.errors import BadRequestError, SonotecaError
+from sonoteca_shared.errors import BadRequestError, NotFoundError, SonotecaError
+from sonoteca_shared.ids import is_id
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ class Undo(msgspec.Struct, forbid_unknown_fields=True):
 class Revert(msgspec.Struct, forbid_unknown_fields=True):
     """What `revert` takes: the revision to go back to."""
 
-    rev: int
+    rev: Annotated[int, msgspec.Meta(ge=1, le=(1 << 31) - 1)]
 
 
 class JsonHandler(Handler):
@@ -100,6 +101,8 @@ class UndoHandler(JsonHandler):
 
     async def post(self) -> None:
         wanted = read_json(self, Undo, JSON)
+        if not is_id(wanted.change):
+            raise NotFoundError("there is no change with this id")
         answer_step(self, await self.services.editing.undo(wanted.change))
 
 

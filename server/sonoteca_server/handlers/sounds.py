@@ -15,7 +15,7 @@ from sonoteca_server.catalog.search import count as count_matches
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import JSON, Handler
 from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL, reduced
-from sonoteca_server.wire.bodies import open_blob
+from sonoteca_server.wire.bodies import Outlet, Slice
 from sonoteca_server.wire.errors import PeaksPendingError
 from sonoteca_shared import peaks as overview
 from sonoteca_shared.errors import BadRequestError, NotFoundError
@@ -123,11 +123,9 @@ class ChunksHandler(Handler):
     async def get(self, sound_id: str) -> None:
         args.read_arguments(self.request, ())
         content = await self.services.sounds.content(checked_id(sound_id))
-        blob = await open_blob(self.services.blobs, content.blob, content.size)
-        try:
+        async with Outlet(self.services.blobs, self) as outlet:
+            blob = await outlet.open(Slice(content.blob, content.size, 0, content.size))
             told = await asyncio.to_thread(describe, blob.read_at, content.size)
-        finally:
-            blob.close()
         self.answer(told.chunks)
 
     head = get

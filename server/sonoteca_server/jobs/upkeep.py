@@ -30,6 +30,7 @@ from sonoteca_server.library.unused import (
     is_used,
     note_unused,
 )
+from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.storage import Blobs, Listed
 from sonoteca_shared.errors import SonotecaError
 
@@ -39,6 +40,8 @@ _HOUR_S = 3_600.0
 _UNDER_WAY_S = 3_600.0
 _DIGITS = "0123456789abcdef"
 _CHUNK = 500
+# A sound and all that hangs on it takes a millisecond, in which nobody else writes.
+_PURGED_AT_ONCE = 100
 # Blobs without rows that nobody deleted are what crashes leave: a few. Many more, or a catalogue
 # without a single row, mean that rows were lost, and the blobs may be all that is left.
 _FEW = 100
@@ -68,6 +71,7 @@ class Upkeep:
         catalog: Catalog,
         blobs: Blobs,
         trash: Trash,
+        uploads: Uploads,
         *,
         grace_s: float = _DAY_S,
         every_s: float = _HOUR_S,
@@ -76,6 +80,7 @@ class Upkeep:
         self._catalog = catalog
         self._blobs = blobs
         self._trash = trash
+        self._uploads = uploads
         self._grace_s = grace_s
         self._every_s = every_s
         self._clock = clock
@@ -93,6 +98,7 @@ class Upkeep:
 
     async def once(self) -> Swept:
         """One round: note what is unused since now, drop what was so for the whole grace."""
+        await self._uploads.expire()
         now = self._clock()
         # All is read before anything is dropped: what cannot be read ends the round here. The notes
         # come first: one that is written meanwhile is not taken for one that has become untrue.
@@ -116,7 +122,7 @@ class Upkeep:
 
     async def _empty_trash(self, now: float) -> int:
         moment, count = datetime.fromtimestamp(now, UTC), 0
-        while purged := await self._trash.purge_expired(moment, _CHUNK):
+        while purged := await self._trash.purge_expired(moment, _PURGED_AT_ONCE):
             count += purged
         return count
 

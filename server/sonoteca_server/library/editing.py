@@ -26,7 +26,7 @@ from sonoteca_shared.errors import (
     NotFoundError,
     SonotecaError,
 )
-from sonoteca_shared.ids import new_id
+from sonoteca_shared.ids import is_id, new_id
 from sonoteca_shared.models import Collection, Sound
 from sonoteca_shared.names import MAX_FOLDER_BYTES, clean_folder, clean_name
 
@@ -324,7 +324,7 @@ def _free_place(connection: Connection, row: SoundRow, sound: Sound) -> None:
 
 def _present(connection: Connection, sound_id: str) -> SoundRow:
     query = select(sounds).where(sounds.c.id == sound_id, sounds.c.trashed.is_(None))
-    row = connection.execute(query).first()
+    row = connection.execute(query).first() if is_id(sound_id) else None
     if row is None:
         raise NotFoundError("there is no sound with this id")
     return row

@@ -17,6 +17,7 @@ from sqlalchemy import (
     cast,
     func,
     select,
+    text,
 )
 
 from sonoteca_server.catalog import Catalog, feed, pages
@@ -128,6 +129,10 @@ def _make(connection: Connection, name: str, visibility: str) -> Repository:
 
 
 def _edit(connection: Connection, name: str, values: dict[str, Any]) -> Repository:
+    if "name" in values and connection.dialect.name == "postgresql":
+        # Before the first look, so that it sees the sounds of all who are adding some now, and
+        # those who come later wait and then meet the new name.
+        connection.execute(text("LOCK TABLE repositories IN EXCLUSIVE MODE"))
     row = _find(connection, name)
     values = {field: value for field, value in values.items() if value != getattr(row, field)}
     if not values:

@@ -27,17 +27,34 @@ from sonoteca_shared.errors import (
     SonotecaError,
 )
 from sonoteca_shared.models import Problem
+from sonoteca_shared.tus import (
+    ChecksumMismatchError,
+    LengthExceededError,
+    TusVersionError,
+    UploadFinalError,
+    UploadGoneError,
+)
+from sonoteca_shared.wav.region import NotLinearError
+
+# What tus has for a checksum that is wrong; no other protocol knows it.
+CHECKSUM_MISMATCH = 460
 
 # The first class that fits decides, so the particular stand before the general.
-STATUSES: tuple[tuple[type[SonotecaError], HTTPStatus], ...] = (
+STATUSES: tuple[tuple[type[SonotecaError], int], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (NotAWavError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (NotLinearError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (DigestMismatchError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (CursorExpiredError, HTTPStatus.GONE),
     (PeaksPendingError, HTTPStatus.CONFLICT),
     (ConflictError, HTTPStatus.CONFLICT),
     (PreconditionRequiredError, HTTPStatus.PRECONDITION_REQUIRED),
     (RevisionMismatchError, HTTPStatus.PRECONDITION_FAILED),
+    (TusVersionError, HTTPStatus.PRECONDITION_FAILED),
+    (UploadGoneError, HTTPStatus.GONE),
+    (UploadFinalError, HTTPStatus.FORBIDDEN),
+    (LengthExceededError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (ChecksumMismatchError, CHECKSUM_MISMATCH),
     (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (NoSpaceError, HTTPStatus.INSUFFICIENT_STORAGE),
     (BlobDamagedError, HTTPStatus.INTERNAL_SERVER_ERROR),
@@ -56,9 +73,12 @@ _TITLES = {
     "name-taken": "The name is taken",
     "no-space": "The server's disk is full",
     "too-large": "The file is too large",
+    "not-linear": "This sound cannot be cut without decoding it",
     "digest-mismatch": "The bytes are not those that were announced",
     "object-missing": "The bytes are not there",
     "not-empty": "The repository is not empty",
+    "offset-mismatch": "The upload stands at another byte",
+    "upload-gone": "The upload is not there any more",
     "object-in-use": "A sound uses these bytes",
     "blob-damaged": "The stored bytes are damaged",
     "blob-missing": "The stored bytes are missing",
@@ -66,7 +86,7 @@ _TITLES = {
 }
 
 
-def status_of(error: SonotecaError) -> HTTPStatus:
+def status_of(error: SonotecaError) -> int:
     """The status that this error is answered with."""
     for kind, status in STATUSES:
         if isinstance(error, kind):

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 _REPLACED = ("name", "name_key", "folder_key", "duration", "size", "loudness", "peak", "rating",
              "recorded", "uploaded_by")  # fmt: skip
