@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select, tuple_
 
 from sonoteca_server.catalog.conditions import Condition, Seqs
-from sonoteca_server.catalog.constructs import Unindexed
+from sonoteca_server.catalog.constructs import OneOf, Unindexed
 from sonoteca_server.catalog.filters import SoundFilter, asked_of
 from sonoteca_server.catalog.orders import Cursor, Order, Section, sections
 from sonoteca_server.catalog.schema import sounds
@@ -137,7 +137,7 @@ def _section(section: Section, order: Order, plan: _Plan) -> Rows:
         sounds.c.doc, sounds.c.name, order.column.label("value"), order.tie.label("tie")
     )
     if plan.few is not None:
-        query = query.where(sounds.c.seq.in_(plan.few))
+        query = query.where(OneOf(sounds.c.seq, plan.few))
     if plan.among is not None:
         query = query.where(Unindexed(sounds.c.seq).in_(plan.among))
     query = _holding(query, plan.asked)
