@@ -202,6 +202,8 @@ def test_every_search_finds_what_it_means(
 ) -> None:
     # Whether few or many may match decides how a page is made, and must not change it.
     monkeypatch.setattr(search, "_FEW", few)
+    monkeypatch.setattr(search, "_FEW_POSTGRESQL", few)
+    monkeypatch.setattr(search, "_SOME", 2 * few)
     wanted = SoundFilter(query=parse(text).tree, asker=ASKER)
     hits = expected(text, order)
     assert walk(connection, wanted, order, size) == hits

@@ -81,11 +81,13 @@ class Condition:
     """Something asked of a sound.
 
     `holds` is true of exactly the rows that show it, and looks into no index. `found_by` are the
-    numbers of all sounds that may, straight from an index; None where there is none for it.
+    numbers of all sounds that may, straight from an index; None where there is none for it. When
+    they are `exact` they are those that do, none of them in the trash: no row has to be looked at.
     """
 
     holds: ColumnElement[bool]
     found_by: Seqs | None = None
+    exact: bool = False
 
 
 def conditions(
@@ -101,10 +103,13 @@ def conditions(
     # Together, words are found much faster than one by one.
     worded = And(tuple(part for part in parts if words.indexed(part)))
     if worded.parts:
-        yield Condition(holding.of(worded), words.sounds_with(worded, dialect))
+        found_by = _without_trash(words.sounds_with(worded, dialect))
+        yield Condition(holding.of(worded), found_by, all(map(_is_one_word, worded.parts)))
     for part in parts:
         if not words.indexed(part):
-            yield Condition(holding.of(part), _found_by(part, dialect))
+            found = _found_by(part, dialect)
+            exact = found is not None and isinstance(part, Span | Text | State)
+            yield Condition(holding.of(part), found, exact)
 
 
 def between(column: ColumnElement[Any], span: Span) -> ColumnElement[bool]:
@@ -195,12 +200,12 @@ def _is_text(term: Text) -> ColumnElement[bool]:
 def _found_by(term: Term, dialect: str) -> Seqs | None:
     """The numbers of all sounds for which the term may hold, when an index knows them."""
     if words.indexed(term):
-        return words.sounds_with(term, dialect)
+        return _without_trash(words.sounds_with(term, dialect))
     match term:
         case Or(parts):
             found = [_found_by(part, dialect) for part in parts]
             known = [seqs for seqs in found if seqs is not None]
-            return _together(known) if len(known) == len(found) else None
+            return together(known) if len(known) == len(found) else None
         case And(parts):
             found = [_found_by(part, dialect) for part in parts]
             return next((seqs for seqs in found if seqs is not None), None)
@@ -214,17 +219,35 @@ def _found_by(term: Term, dialect: str) -> Seqs | None:
             return None
 
 
-def _together(found: list[Seqs]) -> Seqs:
+def _without_trash(found: Seqs) -> Seqs:
+    """These numbers but for the trash, which is small, without a look at their rows."""
+    trash = select(sounds.c.seq).where(sounds.c.trashed.is_not(None))
+    return found.where(found.selected_columns.seq.not_in(trash))
+
+
+def _is_one_word(term: Term) -> bool:
+    """Whether the term asks for a word that either engine's full text has just as we do."""
+    return (
+        isinstance(term, Words)
+        and not term.field
+        and len(term.words) == 1
+        and term.words[0].isascii()
+    )
+
+
+def together(found: list[Seqs]) -> Seqs:
+    """The numbers that any of these find."""
     every = union_all(*found).subquery()
     return select(every.c.seq)
 
 
 def _text_found_by(term: Text) -> Seqs | None:
     if term.field == "tag":
-        return select(sound_tags.c.sound.label("seq")).where(_tagged(term))
+        return _without_trash(select(sound_tags.c.sound.label("seq")).where(_tagged(term)))
     if term.field == "in":
         here = collections.c.seq == collection_sounds.c.collection
-        return select(collection_sounds.c.sound.label("seq")).where(here, _collected(term))
+        members = select(collection_sounds.c.sound.label("seq")).where(here, _collected(term))
+        return _without_trash(members)
     if term.field == "folder":
         return seqs_where(_in_folder(sounds.c.folder_key, term))
     if term.field in _WRITTEN:

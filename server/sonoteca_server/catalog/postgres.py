@@ -43,6 +43,9 @@ _SETTINGS = (
     "SET idle_in_transaction_session_timeout = '60s'",
     "SET synchronous_commit = on",
     "SET timezone = 'UTC'",
+    # Every question has an index; where the planner guesses that it needs all rows, it is wrong.
+    "SET enable_seqscan = off",
+    "SET random_page_cost = 1.1",
 )
 
 

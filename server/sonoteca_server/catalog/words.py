@@ -34,7 +34,8 @@ def indexed(term: Term) -> bool:
 def sounds_with(term: Term, dialect: str) -> Select[*tuple[Any, ...]]:
     """The numbers of all sounds for which the term, which is `indexed`, may hold."""
     if dialect == "sqlite":
-        return select(_fts5.c.rowid.label("seq")).where(_fts5.c.search.op("MATCH")(_in_fts5(term)))
+        found = _fts5.c.search.op("MATCH")(_in_fts5(term))
+        return select(_fts5.c.rowid.label("seq")).where(found)
     words = func.to_tsvector(_simple, sounds.c.words)
     found = words.op("@@")(func.to_tsquery(_simple, _in_tsquery(term)))
     return select(sounds.c.seq).where(found, sounds.c.trashed.is_(None))
