@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Protocol, TypeAlias, TypeVar
 
 from tornado.http1connection import HTTP1Connection
+from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
 from sonoteca_server.storage import Blob, BlobDamagedError, Blobs
