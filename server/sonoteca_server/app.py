@@ -28,7 +28,9 @@ from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.objects import Objects
 from sonoteca_server.library.sounds import Sounds
+from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.settings import Settings
+from sonoteca_server.storage.growing import GrowingParts
 from sonoteca_server.storage.local import LocalBlobs, make_folder
 from sonoteca_shared.errors import SonotecaError
 
@@ -53,6 +55,7 @@ class Library:
         self._lock = lock_folder(folder)
         try:
             self.blobs = LocalBlobs(folder)
+            self.parts = GrowingParts(folder)
             if not self.blobs.empty and not home.exists():
                 raise CannotStartError(
                     f"{folder} holds recordings, but there is no catalogue in {home}: restore it "
@@ -106,19 +109,20 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         sockets = _listen(settings)
         analysis = Analysis(library.catalog, library.blobs)
         requests = Running()
+        services = _services(settings, library, analysis, requests)
         server = HTTPServer(
-            make_application(_services(settings, library, analysis, requests)),
+            make_application(services),
             idle_connection_timeout=_IDLE_S,
             max_header_size=_MAX_HEAD,
         )
         server.add_sockets(sockets)
-        upkeep = Upkeep(library.catalog, library.blobs)
+        upkeep = Upkeep(library.catalog, library.blobs, services.uploads)
         working = [asyncio.create_task(job.run()) for job in (analysis, upkeep)]
         try:
             host, port = sockets[0].getsockname()[:2]
             yield f"http://{_in_url(host)}:{port}"
         finally:
-            await _stop(server, requests, working)
+            await _stop(server, services, working)
     finally:
         library.close()
 
@@ -126,11 +130,13 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 def _services(
     settings: Settings, library: Library, analysis: Analysis, requests: Running
 ) -> Services:
+    ingest = Ingest(library.catalog, library.blobs, analysis.wake)
     return Services(
         sounds=Sounds(library.catalog, library.blobs),
-        ingest=Ingest(library.catalog, library.blobs, analysis.wake),
+        ingest=ingest,
         objects=Objects(library.catalog, library.blobs),
         editing=Editing(library.catalog, analysis.wake),
+        uploads=Uploads(library.catalog, library.parts, ingest, expiry_s=settings.upload_expiry_s),
         blobs=library.blobs,
         running=requests,
         public_url=settings.public_url,
@@ -140,13 +146,14 @@ def _services(
     )
 
 
-async def _stop(server: HTTPServer, requests: Running, working: list[asyncio.Task[None]]) -> None:
-    """No new requests; running ones have a moment to finish, downloads can be resumed."""
+async def _stop(server: HTTPServer, services: Services, working: list[asyncio.Task[None]]) -> None:
+    """No new requests; running ones have a moment to finish, what can be resumed ends now."""
     server.stop()
-    await requests.stop(patience_s=_FINISH_S)
+    await services.running.stop(patience_s=_FINISH_S)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_CLOSE_S):
             await server.close_all_connections()
+            await services.uploads.close()
     for task in working:
         task.cancel()
     for task in working:

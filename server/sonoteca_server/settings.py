@@ -48,6 +48,8 @@ class Settings:
     min_free_bytes: int = 67_108_864
     # How long a client may be silent within a body before it is given up.
     body_idle_s: float = 30.0
+    # How long an upload that can be resumed is kept after its last byte.
+    upload_expiry_s: float = 604_800.0
 
 
 def default_data() -> Path:

@@ -257,6 +257,25 @@ Index("ix_revisions_sound", revisions.c.sound, revisions.c.rev)
 Index("ix_revisions_step", revisions.c.step)
 Index("ix_revisions_object", revisions.c.object)
 
+# Uploads that can be resumed. Of an open one `durable` bytes are in its part, for certain; the part
+# may hold more, which nobody was told of. `outcome` is the sound that it became, or the code of why
+# it was refused. `expires` is in seconds since the epoch.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", TEXT, primary_key=True),
+    Column("length", BigInteger),
+    Column("durable", BigInteger, nullable=False, server_default="0"),
+    Column("metadata", TEXT, nullable=False),
+    Column("concat", TEXT, nullable=False),
+    # open, done, refused or expired
+    Column("state", TEXT, nullable=False, server_default="open"),
+    Column("outcome", TEXT),
+    Column("created", TEXT, nullable=False),
+    Column("expires", Float, nullable=False),
+)
+Index("ix_uploads_expires", uploads.c.state, uploads.c.expires)
+
 # Every step of the catalogue. SQLite has one writer, so `seq` is the order of the commits and `xid`
 # is 0. On PostgreSQL `xid` is the transaction that wrote the row, and (xid, seq) is the order.
 changes = Table(

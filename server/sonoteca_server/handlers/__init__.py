@@ -30,6 +30,7 @@ from sonoteca_server.handlers.sounds import (
     ListHandler,
     PeaksHandler,
 )
+from sonoteca_server.handlers.tus import CreationHandler, UploadPartHandler
 from sonoteca_server.handlers.uploads import SoundsHandler, UploadHandler
 from sonoteca_shared import routes
 
@@ -45,6 +46,8 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.DOWNLOAD, DownloadHandler),
     (routes.DATA_PUT, PutHandler),
     (routes.DATA, ObjectHandler),
+    (routes.UPLOADS, CreationHandler),
+    (routes.UPLOAD_PART, UploadPartHandler),
     (routes.SOUNDS, SoundsHandler),
     (routes.SOUND, EditableSoundHandler),
     (routes.SOUNDS_BATCH, BatchHandler),

@@ -21,6 +21,7 @@ from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.objects import Objects
 from sonoteca_server.library.sounds import Sounds
+from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.storage import BlobDamagedError
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_server.wire.errors import (
@@ -79,6 +80,7 @@ class Services:
     ingest: Ingest
     objects: Objects
     editing: Editing
+    uploads: Uploads
     blobs: LocalBlobs
     running: Running
     public_url: str
@@ -112,6 +114,8 @@ class Handler(RequestHandler):
             self.services.running.begin(self)
             self.guard()
             await self.begin()
+        except StreamClosedError:
+            raise  # the client left: there is nobody to tell
         except (SonotecaError, OSError) as error:
             await self.refuse_early(error)
             if self.has_body:

@@ -19,7 +19,7 @@ _FOR_EVER = "private, max-age=31536000, immutable"
 class PutHandler(ReceivingHandler):
     """`PUT /data/{repository}`: any bytes become an object, named by what they are."""
 
-    receives = "PUT"
+    receives = ("PUT",)
 
     def check_head(self) -> None:
         args.read_arguments(self.request, ())

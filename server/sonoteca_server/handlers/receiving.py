@@ -8,11 +8,13 @@ from collections.abc import Callable
 from functools import partial
 
 from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream, StreamClosedError
 
 from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.storage import Incoming
 from sonoteca_server.wire.errors import TooLargeError
 from sonoteca_server.wire.intake import DROP_LIMIT, DROP_S, Form, Intake
+from sonoteca_server.wire.watchdog import Watchdog
 from sonoteca_shared.errors import SonotecaError
 
 _UNBOUNDED = 1 << 62
@@ -20,12 +22,15 @@ _LENGTH = re.compile("[0-9]{1,18}")
 
 
 class ReceivingHandler(Handler):
-    """Takes the body of one method into a part; a subclass says which, and what becomes of it."""
+    """Takes the body of some methods into a part; a subclass says which, and what becomes of it.
 
-    receives = "POST"
+    A body whose length is told is read before the method is called, any other while it comes.
+    """
+
+    receives: tuple[str, ...] = ("POST",)
     intake: Intake | None = None
     form: Form | None = None
-    watchdog: object | None = None
+    watchdog: Watchdog | None = None
     dropped = 0
     deciding = False
 
@@ -35,7 +40,7 @@ class ReceivingHandler(Handler):
     def open_form(self, intake: Intake) -> Form | None:
         """The form that the body is, if it is one; else it is the file itself."""
 
-    def listener(self) -> Callable[[bytearray], None] | None:
+    def listener(self) -> Callable[[bytearray | memoryview], None] | None:
         """Who else wants to hear every byte of the file, in a thread; nobody unless overridden."""
 
     async def receive(self, part: Incoming) -> None:
@@ -43,49 +48,81 @@ class ReceivingHandler(Handler):
         raise NotImplementedError
 
     async def begin(self) -> None:
-        if self.request.method != self.receives:
+        if self.request.method not in self.receives:
             await super().begin()
             return
         # Ours is the only limit; Tornado's own would close the connection without a word.
         self.request.connection.set_max_body_size(_UNBOUNDED)  # type: ignore[union-attr]
         self.check_head()
-        check_room = partial(self.services.blobs.check_room, least=self.services.min_free_bytes)
-        part = await asyncio.to_thread(self._begin_part, check_room)
-        limit = self.services.max_upload_bytes
-        self.intake = Intake(part, limit=limit, check_room=check_room, hear=self.listener())
+        self.intake = await self.open_intake()
         self.form = self.open_form(self.intake)
-        self._watch(self.services.body_idle_s)
+        self.watchdog = Watchdog(self.stream, self.services.body_idle_s)
+        if self.form is None and self.told_length:
+            await self._read_whole(self.intake, self.watchdog)
+        else:
+            self.watchdog.listen()
 
-    def _begin_part(self, check_room: Callable[[int], None]) -> Incoming:
-        # Tornado refuses a misshapen Content-Length, but not before this.
-        length = self.request.headers.get("Content-Length", "0")
-        count = int(length) if _LENGTH.fullmatch(length) else 0
-        limit = self.services.max_upload_bytes
+    async def open_intake(self) -> Intake:
+        """What the body goes into; refuses one that is too large, or more than the disk takes."""
+        check_room = partial(self.services.blobs.check_room, least=self.services.min_free_bytes)
+        limit, count = self.services.max_upload_bytes, self.told_length or 0
         if limit and count > limit:
             raise TooLargeError(limit)
-        check_room(count)
-        return self.services.blobs.begin()
+        await asyncio.to_thread(check_room, count)
+        part = await asyncio.to_thread(self.services.blobs.begin)
+        return Intake(part, limit=limit, check_room=check_room, hear=self.listener())
+
+    @property
+    def stream(self) -> IOStream:
+        """The connection below the request."""
+        stream: IOStream = self.request.connection.stream  # type: ignore[union-attr]
+        return stream
+
+    @property
+    def told_length(self) -> int | None:
+        """The length of the body, if the head tells it in a way that can be believed.
+
+        Tornado refuses every other Content-Length, but not before this.
+        """
+        headers = self.request.headers
+        length = headers.get("Content-Length", "")
+        if "Transfer-Encoding" in headers or not _LENGTH.fullmatch(length):
+            return None
+        return int(length)
+
+    async def _read_whole(self, intake: Intake, watchdog: Watchdog) -> None:
+        headers, count = self.request.headers, self.told_length or 0
+        if headers.pop("Expect", "").lower() == "100-continue":
+            await self.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            await intake.read(self.stream, count, watchdog)
+        except StreamClosedError:
+            self._end()
+            raise
+        # What is left of the body for Tornado to read.
+        headers["Content-Length"] = "0"
 
     async def data_received(self, chunk: bytes) -> None:
-        if self.intake is None:
+        if self.intake is None or self.watchdog is None:
             self._drop(chunk)
             return
-        self._unwatch()
+        self.watchdog.rest()
         try:
             await (self.form or self.intake).add(chunk)
         except (SonotecaError, OSError) as error:
-            self._discard()
+            self._unwatch()
+            self.give_up()
             await self.refuse_early(error)
-            self._watch(DROP_S)
+            IOLoop.current().call_later(DROP_S, self.stream.close)
         else:
-            self._watch(self.services.body_idle_s)
+            self.watchdog.listen()
 
     async def take(self) -> None:
         """Call `receive` once the body is there; whatever it leaves of the part is dropped."""
         self._unwatch()
         if self.intake is None:
             # Refused, or the client left when its last byte was read: the line is of no more use.
-            self.request.connection.stream.close()  # type: ignore[union-attr]
+            self.stream.close()
             return
         self.deciding = True
         try:
@@ -105,28 +142,23 @@ class ReceivingHandler(Handler):
     def on_finish(self) -> None:
         self._end()
 
+    def give_up(self) -> None:
+        """Nothing more comes: drop what came, unless it has been taken."""
+        intake, self.intake = self.intake, None
+        if intake is not None:
+            IOLoop.current().add_callback(intake.discard)
+
     def _end(self) -> None:
         self._unwatch()
-        self._discard()
+        self.give_up()
         self.services.running.end(self)
 
     def _drop(self, chunk: bytes) -> None:
         self.dropped += len(chunk)
         if self.dropped > DROP_LIMIT:
-            self.request.connection.stream.close()  # type: ignore[union-attr]
-
-    def _watch(self, seconds: float) -> None:
-        """A client that falls silent for too long is given up, and its part with it."""
-        self._unwatch()
-        stream = self.request.connection.stream  # type: ignore[union-attr]
-        self.watchdog = IOLoop.current().call_later(seconds, stream.close)
+            self.stream.close()
 
     def _unwatch(self) -> None:
         if self.watchdog is not None:
-            IOLoop.current().remove_timeout(self.watchdog)
+            self.watchdog.stop()
             self.watchdog = None
-
-    def _discard(self) -> None:
-        intake, self.intake = self.intake, None
-        if intake is not None:
-            IOLoop.current().add_callback(intake.discard)

@@ -12,14 +12,13 @@ from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.pages import show_refusal
 from sonoteca_server.handlers.receiving import ReceivingHandler
 from sonoteca_server.handlers.sounds import answer_page
-from sonoteca_server.library.ingest import Admitted, OnConflict, Wish
+from sonoteca_server.library.ingest import Admitted, Wish, parse_wish
 from sonoteca_server.storage import Incoming
 from sonoteca_server.wire.errors import MediaTypeError
 from sonoteca_server.wire.intake import Form, Intake
 from sonoteca_shared import routes
 from sonoteca_shared.disposition import parse_filename
-from sonoteca_shared.errors import BadRequestError
-from sonoteca_shared.names import MAX_FOLDER_BYTES, clean_folder, clean_name
+from sonoteca_shared.names import clean_name
 from sonoteca_shared.wav.audio_digest import AudioHasher
 
 _WISHES = ("name", "repository", "folder", "on_conflict", "on_duplicate")
@@ -41,7 +40,7 @@ class UploadHandler(ReceivingHandler):
     async def post(self) -> None:
         await self.take()
 
-    def listener(self) -> Callable[[bytearray], None]:
+    def listener(self) -> Callable[[bytearray | memoryview], None]:
         self.audio = AudioHasher()
         return self.audio.feed
 
@@ -55,22 +54,7 @@ class UploadHandler(ReceivingHandler):
     def _wish(self) -> Wish:
         fields = self.form.fields if self.form is not None else {}
         given = {name: fields[name] for name in _WISHES if name in fields} | self.wishes
-        conflict = given.get("on_conflict", OnConflict.RENAME)
-        if conflict not in list(OnConflict):
-            raise BadRequestError(f"“on_conflict” is rename, version or reject, not “{conflict}”")
-        duplicate = given.get("on_duplicate", "keep")
-        if duplicate not in ("keep", "skip"):
-            raise BadRequestError(f"“on_duplicate” is keep or skip, not “{duplicate}”")
-        folder = clean_folder(given.get("folder", ""))
-        if len(folder.encode()) > MAX_FOLDER_BYTES:
-            raise BadRequestError(f"“folder” has more than {MAX_FOLDER_BYTES} bytes")
-        return Wish(
-            repository=given.get("repository") or "main",
-            folder=folder,
-            name=self._name(given),
-            on_conflict=OnConflict(conflict),
-            skip_known=duplicate == "skip",
-        )
+        return parse_wish(given, self._name(given))
 
     def _name(self, given: dict[str, str]) -> str:
         """The first name that is given: by the form, a header, the address, or nobody."""

@@ -25,6 +25,7 @@ from sonoteca_server.library.objects import (
     named_blobs,
     note_unused,
 )
+from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.storage import Blobs, Listed
 from sonoteca_shared.errors import SonotecaError
 
@@ -61,6 +62,7 @@ class Upkeep:
         self,
         catalog: Catalog,
         blobs: Blobs,
+        uploads: Uploads | None = None,
         *,
         grace_s: float = _DAY_S,
         every_s: float = _HOUR_S,
@@ -68,6 +70,7 @@ class Upkeep:
     ) -> None:
         self._catalog = catalog
         self._blobs = blobs
+        self._uploads = uploads
         self._grace_s = grace_s
         self._every_s = every_s
         self._clock = clock
@@ -85,6 +88,8 @@ class Upkeep:
 
     async def once(self) -> Swept:
         """One round: note what is unused since now, drop what was so for the whole grace."""
+        if self._uploads is not None:
+            await self._uploads.expire()
         now = self._clock()
         # All is read before anything is dropped: what cannot be read ends the round here. The notes
         # come first: one that is written meanwhile is not taken for one that has become untrue.

@@ -7,7 +7,7 @@ that whatever was answered is there after a power cut.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -58,6 +58,26 @@ class Wish:
     skip_known: bool = False
 
 
+def parse_wish(given: Mapping[str, str], name: str = "") -> Wish:
+    """What a sender asked for in words, and a name that is clean already."""
+    conflict = given.get("on_conflict", OnConflict.RENAME)
+    if conflict not in list(OnConflict):
+        raise BadRequestError(f"“on_conflict” is rename, version or reject, not “{conflict}”")
+    duplicate = given.get("on_duplicate", "keep")
+    if duplicate not in ("keep", "skip"):
+        raise BadRequestError(f"“on_duplicate” is keep or skip, not “{duplicate}”")
+    folder = names.clean_folder(given.get("folder", ""))
+    if len(folder.encode()) > names.MAX_FOLDER_BYTES:
+        raise BadRequestError(f"“folder” has more than {names.MAX_FOLDER_BYTES} bytes")
+    return Wish(
+        repository=given.get("repository") or "main",
+        folder=folder,
+        name=name,
+        on_conflict=OnConflict(conflict),
+        skip_known=duplicate == "skip",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """What became of a file: the sound's document, and what the sender should be told."""
@@ -90,23 +110,44 @@ class Ingest:
         """A part to stream a body into; give it to `admit`, or discard it."""
         return self._blobs.begin()
 
-    async def admit(self, part: Incoming, wish: Wish, audio: AudioHasher) -> Admitted:
+    async def admit(
+        self,
+        part: Incoming,
+        wish: Wish,
+        audio: AudioHasher,
+        note: Callable[[Connection, Admitted], None] | None = None,
+    ) -> Admitted:
         """Check a whole file and take it into the library; NotAWavError when it is none.
 
-        `audio` has heard every byte of the part on its way in.
+        `audio` has heard every byte of the part on its way in. What `note` writes of the result is
+        committed with it or not at all.
         """
         if part.size == 0:
             raise BadRequestError("the file is empty: send the bytes of a WAV as the body")
         wav = await asyncio.to_thread(describe, part.read_at, part.size)
         told = Told(wav, await asyncio.to_thread(audio.digest, wav.facts, part.read_at))
         kept = await objects.keep(self._catalog, self._blobs, part, wish.repository)
-        admitted = await objects.enter(self._catalog, self._blobs, kept, _enter, told, wish)
+        admitted = await objects.enter(self._catalog, self._blobs, kept, _enter, told, wish, note)
         self._announce()
         return admitted
 
 
-def _enter(connection: Connection, kept: Kept, told: Told, wish: Wish) -> tuple[Held, Admitted]:
-    """Catalogue a stored file: its object, and the sound that it becomes."""
+def _enter(
+    connection: Connection,
+    kept: Kept,
+    told: Told,
+    wish: Wish,
+    note: Callable[[Connection, Admitted], None] | None,
+) -> tuple[Held, Admitted]:
+    """Catalogue a stored file, and note what became of it in the same transaction."""
+    held, admitted = _catalogue(connection, kept, told, wish)
+    if note is not None:
+        note(connection, admitted)
+    return held, admitted
+
+
+def _catalogue(connection: Connection, kept: Kept, told: Told, wish: Wish) -> tuple[Held, Admitted]:
+    """A stored file's object, and the sound that it becomes."""
     at = feed.timestamp(feed.now(connection))
     held = objects.hold(connection, kept, at)
     if held.known and (wish.skip_known or not wish.name):

@@ -35,7 +35,7 @@ class Part:
         self._pinned = pinned
         pinned.add(path)
         try:
-            with _full_disk_told():
+            with full_disk_told():
                 self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except BaseException:
             self.unpin()
@@ -45,8 +45,12 @@ class Part:
         """Add bytes at the end; NoSpaceError when the disk is full."""
         self._sha256.update(data)
         self.crc32 = zlib.crc32(data, self.crc32)
+        self.write(data)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Add bytes at the end without hearing what they are; NoSpaceError as above."""
         rest = memoryview(data)
-        with _full_disk_told():
+        with full_disk_told():
             while rest:
                 written = os.pwrite(self._fd, rest, self.size)
                 self.size += written
@@ -63,9 +67,13 @@ class Part:
 
     def seal(self) -> None:
         """Put every byte on the disk and close the file; NoSpaceError when they do not fit."""
-        with _full_disk_told():
+        with full_disk_told():
             os.fsync(self._fd)
         self.close()
+
+    def move(self, path: Path) -> None:
+        """Give the file its place, and the name that it has there."""
+        self.path.rename(path)
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -135,16 +143,16 @@ class LocalBlobs:
         part.seal()
         key = new_id()
         path = self.path(key)
-        with _full_disk_told():
+        with full_disk_told():
             if path.parent.name not in self._durable:
                 # Not "unless it exists": another thread may have made it, and not synced it yet.
                 path.parent.mkdir(exist_ok=True)
-                _sync(self._blobs)
+                sync_folder(self._blobs)
                 self._durable.add(path.parent.name)
             # Bytes before name: after a power cut a name must not stand for less than it says.
-            part.path.rename(path)
+            part.move(path)
             try:
-                _sync(path.parent)
+                sync_folder(path.parent)
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise
@@ -189,11 +197,12 @@ def make_folder(folder: Path) -> None:
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _sync(folder.parent)
+        sync_folder(folder.parent)
 
 
 @contextlib.contextmanager
-def _full_disk_told() -> Iterator[None]:
+def full_disk_told() -> Iterator[None]:
+    """NoSpaceError in the place of what the system says of a full disk."""
     try:
         yield
     except OSError as error:
@@ -207,7 +216,8 @@ def _moment(key: str) -> float:
     return int(key[:8] + key[9:13], 16) / 1000
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

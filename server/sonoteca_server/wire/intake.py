@@ -1,4 +1,9 @@
-"""A request body straight to disk, hashed on the way; never whole in memory."""
+"""A request body straight to disk, hashed on the way; never whole in memory.
+
+A body whose length is told is read from the socket into two buffers that are used again and again:
+a thread hashes and writes one while the loop fills the other. One that comes in chunks, or is a
+form, is taken from Tornado piece by piece and collected into blocks of the same size.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,7 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from sonoteca_server.storage import Incoming
 from sonoteca_server.wire.errors import BodyBrokenError, TooLargeError
+from sonoteca_server.wire.watchdog import Watchdog
 from sonoteca_shared.errors import BadRequestError
 
 _BLOCK = 512 << 10
@@ -41,7 +47,7 @@ class Intake:
         *,
         limit: int,
         check_room: Callable[[int], None],
-        hear: Callable[[bytearray], None] | None = None,
+        hear: Callable[[bytearray | memoryview], None] | None = None,
     ) -> None:
         self.part = part
         self._hear = hear
@@ -59,11 +65,34 @@ class Intake:
             raise TooLargeError(self._limit)
         self._block += data
         if len(self._block) >= _BLOCK:
-            await self._hand_over()
+            await self._flush()
+
+    async def read(self, stream: IOStream, count: int, watchdog: Watchdog) -> None:
+        """Read `count` bytes of a body; StreamClosedError when the client leaves before its end.
+
+        What came until then is taken like the rest. Only while nobody else reads the stream.
+        """
+        buffers = [memoryview(bytearray(min(count, _BLOCK))) for _ in range(2)]
+        filled = 0
+        try:
+            while count:
+                watchdog.listen()
+                room = buffers[0][filled : filled + count]
+                got = await stream.read_into(room, partial=True)  # type: ignore[arg-type]
+                watchdog.rest()
+                filled += got
+                count -= got
+                if filled == len(buffers[0]) or not count:
+                    await self._hand_over(buffers[0][:filled])
+                    buffers.reverse()
+                    filled = 0
+        finally:
+            if filled:
+                await self._hand_over(buffers[0][:filled])
 
     async def finish(self) -> Incoming:
         """The part with every byte in it, not yet on the disk."""
-        await self._hand_over()
+        await self._flush()
         await self._settle()
         return self.part
 
@@ -76,14 +105,19 @@ class Intake:
             self._writing.exception()
         await asyncio.get_running_loop().run_in_executor(_disk, self.part.discard)
 
-    async def _hand_over(self) -> None:
-        await self._settle()
+    async def _flush(self) -> None:
         block, self._block = self._block, bytearray()
-        if block and not self._dropped:
+        if block:
+            await self._hand_over(block)
+
+    async def _hand_over(self, block: bytearray | memoryview) -> None:
+        """Give a block to the thread, which is done with the one before when this returns."""
+        await self._settle()
+        if not self._dropped:
             loop = asyncio.get_running_loop()
             self._writing = loop.run_in_executor(_disk, self._write, block)
 
-    def _write(self, block: bytearray) -> None:
+    def _write(self, block: bytearray | memoryview) -> None:
         self._check_room(len(block))
         self.part.append(block)
         if self._hear is not None:

@@ -27,9 +27,19 @@ from sonoteca_shared.errors import (
     SonotecaError,
 )
 from sonoteca_shared.models import Problem
+from sonoteca_shared.tus import (
+    ChecksumMismatchError,
+    LengthExceededError,
+    TusVersionError,
+    UploadFinalError,
+    UploadGoneError,
+)
+
+# What tus has for a checksum that is wrong; no other protocol knows it.
+CHECKSUM_MISMATCH = 460
 
 # The first class that fits decides, so the particular stand before the general.
-STATUSES: tuple[tuple[type[SonotecaError], HTTPStatus], ...] = (
+STATUSES: tuple[tuple[type[SonotecaError], int], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (NotAWavError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (DigestMismatchError, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -38,6 +48,11 @@ STATUSES: tuple[tuple[type[SonotecaError], HTTPStatus], ...] = (
     (ConflictError, HTTPStatus.CONFLICT),
     (PreconditionRequiredError, HTTPStatus.PRECONDITION_REQUIRED),
     (RevisionMismatchError, HTTPStatus.PRECONDITION_FAILED),
+    (TusVersionError, HTTPStatus.PRECONDITION_FAILED),
+    (UploadGoneError, HTTPStatus.GONE),
+    (UploadFinalError, HTTPStatus.FORBIDDEN),
+    (LengthExceededError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (ChecksumMismatchError, CHECKSUM_MISMATCH),
     (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (NoSpaceError, HTTPStatus.INSUFFICIENT_STORAGE),
     (BlobDamagedError, HTTPStatus.INTERNAL_SERVER_ERROR),
@@ -57,6 +72,8 @@ _TITLES = {
     "no-space": "The server's disk is full",
     "too-large": "The file is too large",
     "digest-mismatch": "The bytes are not those that were announced",
+    "offset-mismatch": "The upload stands at another byte",
+    "upload-gone": "The upload is not there any more",
     "object-in-use": "A sound uses these bytes",
     "blob-damaged": "The stored bytes are damaged",
     "blob-missing": "The stored bytes are missing",
@@ -64,7 +81,7 @@ _TITLES = {
 }
 
 
-def status_of(error: SonotecaError) -> HTTPStatus:
+def status_of(error: SonotecaError) -> int:
     """The status that this error is answered with."""
     for kind, status in STATUSES:
         if isinstance(error, kind):
