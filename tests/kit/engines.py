@@ -22,6 +22,8 @@ ENGINES = {
     "curl": "curl",
     "ffmpeg": "ffprobe",
     "postgresql": "initdb",
+    "nodejs": "node",
+    "npm": "npm",
     "alsa-utils": "/usr/share/sounds/alsa/Noise.wav",
 }
 

@@ -27,6 +27,8 @@ from sonoteca_server.wire.watchdog import Watchdog
 from sonoteca_shared.errors import BadRequestError
 
 _BLOCK = 512 << 10
+# A block that fills more slowly is not kept from the disk for longer.
+_BLOCK_S = 1.0
 _FIELD_LIMIT = 64 << 10
 # How much, and for how long, is still read of a body that was refused.
 DROP_LIMIT = 64 << 20
@@ -73,16 +75,18 @@ class Intake:
         What came until then is taken like the rest. Only while nobody else reads the stream.
         """
         buffers = [memoryview(bytearray(min(count, _BLOCK))) for _ in range(2)]
-        filled = 0
+        loop, filled, began = asyncio.get_running_loop(), 0, 0.0
         try:
             while count:
                 watchdog.listen()
+                began = began if filled else loop.time()
                 room = buffers[0][filled : filled + count]
                 got = await stream.read_into(room, partial=True)  # type: ignore[arg-type]
                 watchdog.rest()
                 filled += got
                 count -= got
-                if filled == len(buffers[0]) or not count:
+                late = loop.time() - began > _BLOCK_S
+                if filled == len(buffers[0]) or not count or late:
                     await self._hand_over(buffers[0][:filled])
                     buffers.reverse()
                     filled = 0
