@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -52,8 +52,8 @@ class Line(HTTPAdapter):
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(each.sock, socket.SHUT_RDWR)
 
-    def _connect(self, make: type[HTTPConnection], **facts: Any) -> HTTPConnection:
-        connection = make(**facts)
+    def _connect(self, make: Callable[..., Any], **facts: Any) -> HTTPConnection:
+        connection: HTTPConnection = make(**facts)
         with self._lock:
             self._connections.add(connection)
         return connection

@@ -39,8 +39,8 @@ def test_a_sound_of_200_mb_plays_within_a_second_and_seeks_within_another(
     path = wavs.write_wav(
         tmp_path / "long.wav", bits=24, samplerate=RATE, frames=36_000_000, container="RF64"
     )
-    with path.open("rb") as file:
-        posted = requests.post(f"{server.url}/post?name=long.wav", data=file, timeout=60)
+    with path.open("rb") as body:
+        posted = requests.post(f"{server.url}/post?name=long.wav", data=body, timeout=60)
     sound = msgspec.json.decode(posted.content, type=Sound)
     assert sound.size > 200_000_000
     outputs = CapturingOutputs()

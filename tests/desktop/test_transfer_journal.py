@@ -100,7 +100,7 @@ def test_a_list_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_list_of_an_older_program_is_read_on(tmp_path: Path) -> None:
-    database = sqlite3.connect(tmp_path / "transfers.db")
+    database = sqlite3.connect(tmp_path / "transfers.db", isolation_level=None)
     for statement in OLDEST.split(";"):
         database.execute(statement)
     database.close()

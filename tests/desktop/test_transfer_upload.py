@@ -22,7 +22,7 @@ from sonoteca_desktop.transfers.plan import (
 from sonoteca_desktop.transfers.source import name_of
 from sonoteca_desktop.transfers.upload import Arrived, Begun, Offer, Upload
 from sonoteca_shared import routes
-from tests.kit.faults import FaultyServer, Handler, faulty_server, hang_up, refuse
+from tests.kit.faults import Fault, FaultyServer, Handler, faulty_server, hang_up, refuse
 from tests.kit.wait import until
 
 MEGABYTE = 1 << 20
@@ -100,7 +100,7 @@ def methods(server: FaultyServer) -> list[str]:
     return [each.method for each in server.asked]
 
 
-def cut_after(count: int) -> object:
+def cut_after(count: int) -> Fault:
     """Take so many bytes of a PATCH, and break the line."""
 
     def fault(handler: Handler) -> None:

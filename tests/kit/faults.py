@@ -83,7 +83,7 @@ class Handler(ReceivingHandler):
     def received(self) -> Received:  # type: ignore[override]
         return self.server.received
 
-    def make_sound(self, data: bytes, name: str, folder: str) -> Sound:  # type: ignore[override]
+    def make_sound(self, data: bytes, name: str, folder: str) -> Sound:
         return make_sound(data, name, folder)
 
     def do_GET(self) -> None:

@@ -112,9 +112,9 @@ class ReceivingHandler(BaseHTTPRequestHandler):
         self.tell(204, upload)
 
     def take_piece(self, upload: Upload, count: int) -> bool:
-        piece = self.rfile.read1(count)  # type: ignore[attr-defined]
+        piece = self.rfile.read1(count)
         while 0 < len(piece) < count:
-            more = self.rfile.read1(count - len(piece))  # type: ignore[attr-defined]
+            more = self.rfile.read1(count - len(piece))
             if not more:
                 break
             piece += more
