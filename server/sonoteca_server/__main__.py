@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from sonoteca_server import app, database
+from sonoteca_server import app, database, logs
 from sonoteca_server.catalog.engines import home_of, without_password
 from sonoteca_server.inspection import inspect
 from sonoteca_server.library.verify import Tally, verify
@@ -45,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logs.to_stderr()
     asyncio.run(app.serve(settings))
     return 0
 
@@ -128,6 +127,8 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         "public_url": "address that people reach the server under",
         "max_upload_bytes": "largest file that is taken (default: 0, any)",
         "min_free_bytes": "what uploads leave free on the disk (default: 64 MiB)",
+        "trash_s": "seconds that sounds stay in the trash (default: 30 days)",
+        "header_timeout_s": "seconds that the head of a request may take (default: 10)",
         "body_idle_s": "seconds of silence within a body (default: 30)",
     }
     for name, text in words.items():

@@ -14,7 +14,6 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
@@ -24,20 +23,26 @@ from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
 from sonoteca_server.jobs.analysis import Analysis
 from sonoteca_server.jobs.upkeep import Upkeep
+from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.objects import Objects
+from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
+from sonoteca_server.library.trash import Trash
 from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.settings import Settings
 from sonoteca_server.storage.growing import GrowingParts
 from sonoteca_server.storage.local import LocalBlobs, make_folder
+from sonoteca_server.wire.connections import raise_open_files
+from sonoteca_server.wire.patience import Limits
+from sonoteca_server.wire.sendfile import SendingServer
 from sonoteca_shared.errors import SonotecaError
 
-_MAX_HEAD = 32 << 10
 _FINISH_S = 10.0  # what requests that cannot be resumed have when the server is to stop
 _CLOSE_S = 3.0
-_IDLE_S = 75.0
+_IDLE_S = 75.0  # longer than browsers and most clients keep a connection that they do not use
+_BACKLOG = 1_024
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +100,7 @@ def lock_folder(folder: Path) -> int:
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; the address is printed once requests are answered."""
+    raise_open_files()
     async with running(settings) as address:
         print(f"Sonoteca server on {address}", flush=True)  # noqa: T201 - contract
         await _asked_to_stop()
@@ -108,15 +114,13 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     try:
         sockets = _listen(settings)
         analysis = Analysis(library.catalog, library.blobs)
-        requests = Running()
-        services = _services(settings, library, analysis, requests)
-        server = HTTPServer(
+        services = _services(settings, library, analysis)
+        server = SendingServer(
             make_application(services),
-            idle_connection_timeout=_IDLE_S,
-            max_header_size=_MAX_HEAD,
+            limits=Limits(settings.header_timeout_s, settings.body_idle_s, _IDLE_S),
         )
         server.add_sockets(sockets)
-        upkeep = Upkeep(library.catalog, library.blobs, services.uploads)
+        upkeep = Upkeep(library.catalog, library.blobs, services.trash, services.uploads)
         working = [asyncio.create_task(job.run()) for job in (analysis, upkeep)]
         try:
             host, port = sockets[0].getsockname()[:2]
@@ -127,18 +131,19 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         library.close()
 
 
-def _services(
-    settings: Settings, library: Library, analysis: Analysis, requests: Running
-) -> Services:
+def _services(settings: Settings, library: Library, analysis: Analysis) -> Services:
     ingest = Ingest(library.catalog, library.blobs, analysis.wake)
     return Services(
-        sounds=Sounds(library.catalog, library.blobs),
+        sounds=Sounds(library.catalog, library.blobs, analysis.wake),
         ingest=ingest,
         objects=Objects(library.catalog, library.blobs),
         editing=Editing(library.catalog, analysis.wake),
+        collections=Collections(library.catalog, analysis.wake),
+        repositories=Repositories(library.catalog, analysis.wake),
+        trash=Trash(library.catalog, analysis.wake, keep_s=settings.trash_s),
         uploads=Uploads(library.catalog, library.parts, ingest, expiry_s=settings.upload_expiry_s),
         blobs=library.blobs,
-        running=requests,
+        running=Running(),
         public_url=settings.public_url,
         max_upload_bytes=settings.max_upload_bytes,
         min_free_bytes=settings.min_free_bytes,
@@ -146,7 +151,9 @@ def _services(
     )
 
 
-async def _stop(server: HTTPServer, services: Services, working: list[asyncio.Task[None]]) -> None:
+async def _stop(
+    server: SendingServer, services: Services, working: list[asyncio.Task[None]]
+) -> None:
     """No new requests; running ones have a moment to finish, what can be resumed ends now."""
     server.stop()
     await services.running.stop(patience_s=_FINISH_S)
@@ -173,9 +180,16 @@ def make_application(services: Services) -> Application:
 
 def _log_request(handler: object) -> None:
     assert isinstance(handler, Handler)
-    request, status = handler.request, handler.get_status()
-    took = 1000 * request.request_time()
-    log.info("%s %s %d %.1f ms %s", request.method, request.path, status, took, handler.request_id)
+    request = handler.request
+    facts = {
+        "request_id": handler.request_id,
+        "address": request.remote_ip,
+        "method": request.method,
+        "path": request.path,
+        "status": handler.get_status(),
+        "milliseconds": round(1000 * request.request_time(), 1),
+    }
+    log.info("request", extra={"facts": facts})
 
 
 async def _asked_to_stop() -> None:
@@ -218,8 +232,8 @@ def _listen(settings: Settings) -> list[socket.socket]:
     try:
         if settings.port == 0 and settings.host == "localhost":
             # One port for both families cannot be had by chance.
-            return bind_sockets(0, "127.0.0.1")
-        return bind_sockets(settings.port, settings.host)
+            return bind_sockets(0, "127.0.0.1", backlog=_BACKLOG)
+        return bind_sockets(settings.port, settings.host, backlog=_BACKLOG)
     except OSError as error:
         raise CannotStartError(
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "

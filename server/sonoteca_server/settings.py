@@ -46,7 +46,11 @@ class Settings:
     max_upload_bytes: int = 0
     # Uploads are refused when less than this would stay free on the disk.
     min_free_bytes: int = 67_108_864
-    # How long a client may be silent within a body before it is given up.
+    # How long sounds stay in the trash before they are gone for good; 0 empties it each hour.
+    trash_s: float = 2_592_000.0
+    # How long the head of a request may take, from its first byte or that of a new connection.
+    header_timeout_s: float = 10.0
+    # How long a client may be silent within a body, or leave an answer unread.
     body_idle_s: float = 30.0
     # How long an upload that can be resumed is kept after its last byte.
     upload_expiry_s: float = 604_800.0

@@ -31,6 +31,12 @@ class ConflictError(SonotecaError):
     code = "conflict"
 
 
+class NameTakenError(ConflictError):
+    """The name belongs to something else already, and the asker did not want another one."""
+
+    code = "name-taken"
+
+
 class NoSpaceError(SonotecaError):
     """The server's disk has no room; nothing was stored."""
 

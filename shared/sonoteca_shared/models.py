@@ -206,6 +206,28 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True):
     links: Links
 
 
+class Collection(msgspec.Struct, frozen=True, kw_only=True):
+    """Sounds that somebody put together, in an order; `sounds` is how many."""
+
+    id: str
+    rev: int
+    name: str
+    created: datetime
+    sounds: int
+
+
+class Repository(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the library with its own bytes, and how much of what it holds."""
+
+    name: str
+    visibility: str
+    """`members` see all that is in it, or everybody their `own`."""
+    created: datetime
+    sounds: int
+    objects: int
+    bytes: int
+
+
 class Uploaded(Sound, frozen=True, kw_only=True):
     """The answer to an upload: the sound, and the name it was sent under if that was taken."""
 

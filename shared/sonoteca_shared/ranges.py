@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, TypeAlias
 
 # Only ASCII digits: int() would take "+1", "1_0" and Arabic digits. A longer number than this has
 # no meaning in any world, and Python refuses to convert more than 4,300 digits.
@@ -16,6 +16,13 @@ _RANGE = re.compile(f"({_DIGITS})-({_DIGITS})?|-({_DIGITS})")
 _CONTENT_RANGE = re.compile(
     rf"bytes (?:({_DIGITS})-({_DIGITS})|\*)/(?:({_DIGITS})|\*)", re.IGNORECASE
 )
+
+
+MAX_RANGES = 10
+"""Whoever wants more parts of a file than this at once gets the whole."""
+
+# What costs to read before it is merged; nobody who means well asks for that many.
+_MAX_COMMAS = 100
 
 
 class Unsatisfiable(Enum):
@@ -42,18 +49,39 @@ class ByteRange:
         return self.end - self.start
 
 
-def parse_range(header: str | None, size: int) -> ByteRange | Unsatisfiable | None:
+Pieces: TypeAlias = tuple[bytes | ByteRange, ...]
+"""What to send, in order: bytes as they are, and ranges of a file."""
+
+
+def parse_ranges(header: str | None, size: int) -> tuple[ByteRange, ...] | Unsatisfiable | None:
     """Read a Range header for a file of `size` bytes; None means: ignore it, send the whole file.
 
-    Ignored are, as RFC 9110 14.2 allows, a missing header, another unit, what is not well written,
-    and more than one range.
+    Ranges that overlap or touch become one, in the place of the first of them (RFC 9110 15.3.7.2).
+    Ignored are, as section 14.2 allows, a missing header, another unit, what is not well written,
+    and more than MAX_RANGES ranges.
     """
     unit, _, ranges = (header or "").strip().partition("=")
-    if unit.lower() != "bytes":
+    if unit.lower() != "bytes" or ranges.count(",") > _MAX_COMMAS:
         return None
     # Empty elements of a list are to be skipped (RFC 9110, 5.6.1.2).
     specs = [spec for part in ranges.split(",") if (spec := part.strip(" \t"))]
-    match = _RANGE.fullmatch(specs[0]) if len(specs) == 1 else None
+    read = [_parse_spec(spec, size) for spec in specs]
+    if not read or None in read:
+        return None
+    merged = _merge([each for each in read if isinstance(each, ByteRange)])
+    return merged if 0 < len(merged) <= MAX_RANGES else None if merged else UNSATISFIABLE
+
+
+def _merge(asked: list[ByteRange]) -> tuple[ByteRange, ...]:
+    """The same bytes as ranges that do not touch, each where the first of it was asked for."""
+    ranges = list(RangeSet(asked))
+    starts = [each.start for each in ranges]
+    places = (bisect_right(starts, each.start) - 1 for each in asked)
+    return tuple(ranges[place] for place in dict.fromkeys(places))
+
+
+def _parse_spec(spec: str, size: int) -> ByteRange | Unsatisfiable | None:
+    match = _RANGE.fullmatch(spec)
     if match is None:
         return None
     first, last, suffix = match.groups()

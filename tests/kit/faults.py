@@ -22,7 +22,7 @@ import msgspec
 
 from sonoteca_shared import digests, routes
 from sonoteca_shared.models import Links, Sound
-from sonoteca_shared.ranges import ByteRange, content_range, parse_range
+from sonoteca_shared.ranges import ByteRange, content_range, parse_ranges
 from tests.kit.receiving import Received, ReceivingHandler
 
 Fault = Callable[["Handler"], None]
@@ -137,8 +137,8 @@ class Handler(ReceivingHandler):
     def part(self, data: bytes) -> ByteRange | None:
         if self.headers.get("If-Range", digests.etag(sha256(data))) != digests.etag(sha256(data)):
             return None
-        part = parse_range(self.headers.get("Range"), len(data))
-        return part if isinstance(part, ByteRange) else None
+        parts = parse_ranges(self.headers.get("Range"), len(data))
+        return parts[0] if isinstance(parts, tuple) else None
 
     def head(self, status: int, length: int, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)

@@ -58,8 +58,9 @@ def serve(data: Path, **settings: Any) -> Iterator[str]:
 class ServerProcess:
     """`sonoteca-server serve` as its own process, on the same port again after a restart."""
 
-    def __init__(self, data: Path, *flags: str) -> None:
+    def __init__(self, data: Path, *flags: str, log: Path | None = None) -> None:
         self._data = data
+        self._log = log
         self._flags = flags
         self._port = 0
         self._process: subprocess.Popen[str] | None = None
@@ -80,7 +81,8 @@ class ServerProcess:
         """Start it and wait until it answers."""
         command = [sys.executable, "-m", "sonoteca_server", "serve", "--data", str(self._data),
                    "--port", str(self._port), *self._flags]  # fmt: skip
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        with self._log.open("ab") if self._log else contextlib.nullcontext() as log:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line.startswith("Sonoteca server on http://"), line
@@ -110,9 +112,9 @@ class ServerProcess:
 
 
 @contextlib.contextmanager
-def server_process(data: Path, *flags: str) -> Iterator[ServerProcess]:
-    """A server process that is gone when the block is left."""
-    server = ServerProcess(data, *flags)
+def server_process(data: Path, *flags: str, log: Path | None = None) -> Iterator[ServerProcess]:
+    """A server process that is gone when the block is left; its log goes to a file, if named."""
+    server = ServerProcess(data, *flags, log=log)
     try:
         yield server
     finally:

@@ -66,6 +66,13 @@ def test_name_folder_tags_and_words_are_edited_and_found(server: str) -> None:
     assert change["sound"]["description"] == "an oak door, slow"
 
 
+def test_a_renamed_sound_is_downloaded_under_its_new_name(server: str) -> None:
+    sound = edit(server, post(server, 1, "a.wav"), name="b.wav").json()
+    head = requests.head(server + sound["links"]["file"], timeout=10)
+    assert head.status_code == 200
+    assert 'filename="b.wav"' in head.headers["Content-Disposition"]
+
+
 def test_null_takes_a_field_away(server: str) -> None:
     sound = edit(server, post(server, 1), rating=3, tags=["a"], description="x").json()
     bare = edit(server, sound, rating=None, tags=None, description=None).json()

@@ -14,9 +14,10 @@ from sqlalchemy import Connection, func, select
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.catalog.schema import objects, repositories, revisions, sound_tags, sounds
-from sonoteca_server.library.ingest import Admitted, Ingest, NameTakenError, OnConflict, Wish
+from sonoteca_server.library.ingest import Admitted, Ingest, OnConflict, Wish
 from sonoteca_server.library.sounds import columns_of, write_tags
 from sonoteca_server.storage.local import LocalBlobs
+from sonoteca_shared.errors import NameTakenError
 from sonoteca_shared.models import Sound
 from sonoteca_shared.wav.audio_digest import AudioHasher
 from tests.kit.wavs import Plan, build_wav

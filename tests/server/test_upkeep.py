@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ import requests
 from sqlalchemy import Connection, text
 
 from sonoteca_server.app import Library
+from sonoteca_server.catalog import feed
 from sonoteca_server.catalog.engines import home_of
+from sonoteca_server.catalog.pages import Ask
 from sonoteca_server.jobs.upkeep import Swept, Upkeep
 from sonoteca_server.library import objects
-from sonoteca_server.library.ingest import Ingest, Wish
+from sonoteca_server.library.ingest import Ingest, OnConflict, Wish
 from sonoteca_server.library.objects import Kept, Objects
+from sonoteca_server.library.trash import Trash
+from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.storage import Incoming
 from sonoteca_shared.wav.audio_digest import AudioHasher
 from tests.kit.http import serve
@@ -42,7 +47,12 @@ class World:
         self.objects = Objects(self.catalog, self.blobs)
         self.ingest = Ingest(self.catalog, self.blobs, lambda: None)
         self.now = time.time() + 2 * HOUR  # so that nothing looks as if it were under way
-        self.upkeep = Upkeep(self.catalog, self.blobs, grace_s=DAY, clock=lambda: self.now)
+        self.trash = Trash(self.catalog, lambda: None, keep_s=30 * DAY)
+        self.uploads = Uploads(self.catalog, self.library.parts, self.ingest, expiry_s=7 * DAY)
+        self.upkeep = self.make_upkeep(grace_s=DAY, clock=lambda: self.now)
+
+    def make_upkeep(self, **times: Any) -> Upkeep:
+        return Upkeep(self.catalog, self.blobs, self.trash, self.uploads, **times)
 
     def part(self, data: bytes) -> Incoming:
         part = self.blobs.begin()
@@ -54,9 +64,11 @@ class World:
         await self.objects.put("main", part)
         return part.sha256
 
-    async def post(self, data: bytes = WAV) -> str:
+    async def post(self, data: bytes = WAV, *, version: bool = False) -> str:
         part = self.part(data)
-        await self.ingest.admit(part, Wish(name="a.wav"), AudioHasher())
+        conflict = OnConflict.VERSION if version else OnConflict.RENAME
+        wish = Wish(name="a.wav", on_conflict=conflict)
+        await self.ingest.admit(part, wish, AudioHasher())
         return part.sha256
 
     async def data(self, oid: str) -> bytes:
@@ -79,6 +91,10 @@ class World:
             return int(connection.execute(text("SELECT count(*) FROM objects")).scalar_one())
 
         return await self.catalog.read(count)
+
+    def moment(self, seconds: float) -> str:
+        """A moment this far from now, as the catalogue writes it."""
+        return feed.timestamp(datetime.fromtimestamp(self.now + seconds, UTC))
 
     def listed(self) -> set[str]:
         return {listed.key for listed in self.blobs.list_blobs()}
@@ -157,7 +173,7 @@ async def test_of_a_sound_that_was_purged_the_row_goes_first_and_the_blobs_later
 async def test_what_was_put_or_has_a_sound_or_a_history_is_never_unused(world: World) -> None:
     oid = await world.put(b"put")
     wav = await world.post()
-    await world.run("UPDATE sounds SET trashed = '2020-01-01T00:00:00Z'")
+    await world.run("UPDATE sounds SET trashed = '9999-01-01T00:00:00Z'")
     old = await world.post(build_wav(Plan(frames=600)))
     await world.run(
         "INSERT INTO revisions (sound, rev, step, kind, at, object, doc) "
@@ -303,7 +319,7 @@ def test_a_round_that_fails_is_told_and_the_next_one_comes(
     async def steps() -> None:
         await world.put(b"live")
         left = world.blobs.keep(world.part(b"left"))
-        upkeep = Upkeep(world.catalog, world.blobs, grace_s=0, every_s=0.01)
+        upkeep = world.make_upkeep(grace_s=0, every_s=0.01)
         once, tries = upkeep.once, []
 
         async def fails_at_first() -> Swept:
@@ -321,6 +337,36 @@ def test_a_round_that_fails_is_told_and_the_next_one_comes(
 
     asyncio.run(steps())
     assert "the disk is odd" in caplog.text
+
+
+@story
+async def test_what_is_too_long_in_the_trash_is_purged_and_its_bytes_go_later(
+    world: World,
+) -> None:
+    await world.put(b"live")
+    live = world.listed()
+    oid = await world.post()
+    await world.post(build_wav(Plan(frames=600)), version=True)
+    await world.run("UPDATE sounds SET trashed = :at", at=world.moment(-30 * DAY + HOUR))
+    assert await world.upkeep.once() == Swept()
+    assert await world.later(HOUR) == Swept(sounds=1)
+    assert await world.data(oid) == WAV
+    assert await world.upkeep.once() == await world.later(DAY - 1) == Swept()
+    assert await world.later(2) == Swept(objects=2)
+    assert len(world.listed()) == 3
+    assert await world.later() == Swept(blobs=2)
+    assert world.listed() == live
+
+
+@story
+async def test_nothing_is_purged_when_something_is_in_doubt(world: World) -> None:
+    await world.post()
+    await world.run("UPDATE sounds SET trashed = '2020-01-01T00:00:00Z'")
+    for number in range(101):
+        world.blobs.keep(world.part(bytes([number])))
+    with pytest.raises(Exception, match="restore it from a backup"):
+        await world.upkeep.once()
+    assert (await world.trash.page(Ask(10)))[0].count == 1
 
 
 def test_the_server_looks_when_it_starts(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from sonoteca_shared.ranges import (
     Unsatisfiable,
     content_range,
     parse_content_range,
-    parse_range,
+    parse_ranges,
 )
 
 HUGE = "9" * 30
@@ -40,7 +40,7 @@ HUGE = "9" * 30
     ],
 )
 def test_reads_one_range(header: str, expected: ByteRange) -> None:
-    assert parse_range(header, 10) == expected
+    assert parse_ranges(header, 10) == (expected,)
 
 
 @pytest.mark.parametrize(
@@ -63,33 +63,83 @@ def test_reads_one_range(header: str, expected: ByteRange) -> None:
         "bytes=0x1-2",
         "lines=1-2",
         "bytes 1-2",
-        "bytes=0-1,3-4",
         "bytes=0-1,x",
         f"bytes={HUGE}-{'8' * 30}",
         f"bytes={'1' * 5000}-",
     ],
 )
-def test_ignores_what_is_no_single_range(header: str | None) -> None:
-    assert parse_range(header, 10) is None
+def test_ignores_what_is_no_range(header: str | None) -> None:
+    assert parse_ranges(header, 10) is None
 
 
 @pytest.mark.parametrize("header", ["bytes=10-", "bytes=10-12", "bytes=-0", f"bytes={HUGE}-"])
 def test_says_when_no_byte_is_in_the_range(header: str) -> None:
-    assert parse_range(header, 10) is UNSATISFIABLE
+    assert parse_ranges(header, 10) is UNSATISFIABLE
 
 
 def test_an_empty_file_has_no_first_byte_but_an_end() -> None:
-    assert parse_range("bytes=0-", 0) is UNSATISFIABLE
-    assert parse_range("bytes=-5", 0) is None
+    assert parse_ranges("bytes=0-", 0) is UNSATISFIABLE
+    assert parse_ranges("bytes=-5", 0) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("bytes=0-1,3-4", [(0, 2), (3, 5)]),
+        ("bytes=7-8,0-1", [(7, 9), (0, 2)]),
+        ("bytes=0-1,2-3", [(0, 4)]),
+        ("bytes=0-5,2-3", [(0, 6)]),
+        ("bytes=5-6,0-0,4-4", [(4, 7), (0, 1)]),
+        ("bytes=8-,-3", [(7, 10)]),
+        ("bytes=0-0,50-60", [(0, 1)]),
+        ("bytes=-0,0-0", [(0, 1)]),
+    ],
+)
+def test_reads_several_ranges_and_merges_those_that_touch(
+    header: str, expected: list[tuple[int, int]]
+) -> None:
+    assert parse_ranges(header, 10) == tuple(ByteRange(*each) for each in expected)
+
+
+def test_several_ranges_of_which_none_has_a_byte_are_unsatisfiable() -> None:
+    assert parse_ranges("bytes=10-,99-100,-0", 10) is UNSATISFIABLE
+
+
+def test_more_parts_than_ten_are_the_whole() -> None:
+    ten, eleven = (",".join(f"{2 * at}-{2 * at}" for at in range(count)) for count in (10, 11))
+    assert len(parse_ranges(f"bytes={ten}", 100) or ()) == 10  # type: ignore[arg-type]
+    assert parse_ranges(f"bytes={eleven}", 100) is None
+    assert parse_ranges("bytes=" + ",".join(["0-0"] * 50), 100) == (ByteRange(0, 1),)
+    assert parse_ranges("bytes=" + "0-0," * 8_000, 100) is None
+
+
+specs = st.one_of(
+    st.builds("{}-{}".format, st.integers(0, 40), st.integers(0, 40)),
+    st.builds("{}-".format, st.integers(0, 40)),
+    st.builds("-{}".format, st.integers(0, 40)),
+)
+
+
+@given(st.lists(specs, min_size=1, max_size=12), st.integers(0, 30))
+def test_ranges_are_the_bytes_that_slicing_gives(asked: list[str], size: int) -> None:
+    found = parse_ranges("bytes=" + ",".join(asked), size)
+    if found is None:
+        return
+    model = set[int]()
+    for spec in asked:
+        first, _, last = spec.partition("-")
+        end = int(last) + 1 if first and last else size
+        model.update(range(size)[int(first) if first else max(0, size - int(last)) : end])
+    parts = () if isinstance(found, Unsatisfiable) else found
+    assert {at for part in parts for at in range(part.start, part.end)} == model
+    assert sum(map(len, parts)) == len(model)
 
 
 @given(st.from_regex(r"\A(bytes=)?[0-9,\- ]{0,12}\Z"), st.integers(0, 30))
 def test_never_leaves_the_file(header: str, size: int) -> None:
-    found = parse_range(header, size)
-    if isinstance(found, Unsatisfiable) or found is None:
-        return
-    assert 0 <= found.start < found.end <= size
-    assert len(found) == found.end - found.start
+    found = parse_ranges(header, size)
+    if isinstance(found, tuple):
+        assert all(0 <= part.start < part.end <= size for part in found)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from sqlalchemy import (
     exists,
     false,
     func,
-    literal_column,
     not_,
     or_,
     select,
@@ -57,11 +56,11 @@ _TEXTS = {
 # How these are always written, so that an index finds them however they are typed.
 _WRITTEN: dict[str, Callable[[str], str]] = {"format": str.lower, "container": str.upper}
 _PRESENT = sounds.c.trashed.is_(None)
-# Word for word as the indexes on just these sounds have it.
-_STATES: dict[str, ColumnElement[bool]] = {
-    "markers": sounds.c.marker_count > literal_column("0"),
-    "findings": sounds.c.finding_count > literal_column("0"),
-    "untagged": sounds.c.tag_count == literal_column("0"),
+# What a sound must have more of than none, or none of.
+_COUNTS = {
+    "markers": sounds.c.marker_count,
+    "findings": sounds.c.finding_count,
+    "untagged": sounds.c.tag_count,
 }
 # Behind every text that begins alike.
 _LAST = "\U0010ffff"
@@ -151,7 +150,7 @@ class _Holding:
     def _state(self, name: str) -> ColumnElement[bool]:
         match name:
             case "markers" | "findings" | "untagged":
-                return _STATES[name]
+                return _counted(name, Unindexed(_COUNTS[name]))
             case "new":
                 return Unindexed(sounds.c.created) >= self.asker.new_since
             case "mine" if self.asker.name is None:
@@ -209,8 +208,8 @@ def _found_by(term: Term, dialect: str) -> Seqs | None:
             return seqs_where(between(SPANS[field], term))
         case Text():
             return _text_found_by(term)
-        case State(_, name) if name in _STATES:
-            return seqs_where(_STATES[name])
+        case State(_, name) if name in _COUNTS:
+            return seqs_where(_counted(name, _COUNTS[name]))
         case _:
             return None
 
@@ -257,6 +256,10 @@ def _alike(column: ColumnElement[str], term: Text) -> ColumnElement[bool]:
 
 def _begins(column: ColumnElement[str], text: str, *, prefix: bool) -> ColumnElement[bool]:
     return and_(column >= text, column < text + _LAST) if prefix else column == text
+
+
+def _counted(name: str, number: ColumnElement[int]) -> ColumnElement[bool]:
+    return number == 0 if name == "untagged" else number > 0
 
 
 def _is_duplicate() -> ColumnElement[bool]:

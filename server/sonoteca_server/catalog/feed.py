@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, func, select, text, tuple_
 
 from sonoteca_server.catalog.schema import changes, facts, sounds
 from sonoteca_shared.errors import BadRequestError, SonotecaError
@@ -30,6 +31,7 @@ _COUNTER = """SELECT system_identifier || '/' || (SELECT oid FROM pg_database
 _MAY_COUNT = """SELECT has_function_privilege('pg_control_system()', 'execute')
     AND has_function_privilege('pg_control_checkpoint()', 'execute')"""
 
+_GONE = ("sound.trashed", "sound.purged")
 # What both engines can compare a number with.
 _Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
@@ -106,6 +108,17 @@ def append(connection: Connection, kind: str, subject: str, rev: int, at: str) -
     return int(key[0])
 
 
+def append_many(
+    connection: Connection, kind: str, subjects: Iterable[tuple[str, int]], at: str
+) -> dict[str, int]:
+    """Note the same change of many subjects, each with its revision; the number of each."""
+    rows = [{"type": kind, "subject": subject, "rev": rev, "at": at} for subject, rev in subjects]
+    if not rows:
+        return {}
+    noted = connection.execute(changes.insert().returning(changes.c.subject, changes.c.seq), rows)
+    return {row.subject: row.seq for row in noted}
+
+
 def read(connection: Connection, since: FeedCursor | None, limit: int) -> FeedPage:
     """The changes after the cursor; without one, each sound's latest state once."""
     library = connection.execute(
@@ -119,7 +132,7 @@ def read(connection: Connection, since: FeedCursor | None, limit: int) -> FeedPa
     if since.library != library or max(line.place(since), upto) > line.end:
         raise CursorExpiredError
     query = (
-        select(changes, sounds.c.doc)
+        select(changes, sounds.c.doc, sounds.c.trashed)
         .outerjoin(sounds, sounds.c.id == changes.c.subject)
         .where(line.key > tuple_(*line.place(since)), line.key <= tuple_(*upto))
         .order_by(*line.columns)
@@ -131,7 +144,7 @@ def read(connection: Connection, since: FeedCursor | None, limit: int) -> FeedPa
         query = query.where(changes.c.seq == sounds.c.changed, sounds.c.trashed.is_(None))
     rows = list(connection.execute(query))
     more, rows = len(rows) > limit, rows[:limit]
-    docs = [_doc(row.type, row.subject, row.rev, row.at, row.doc) for row in rows]
+    docs = [_doc(row) for row in rows]
     if snapshot and not more:
         later = select(changes.c.seq).where(line.key > tuple_(*upto), line.key <= tuple_(*line.end))
         more = connection.execute(later.limit(1)).first() is not None
@@ -201,8 +214,9 @@ def _set(connection: Connection, name: str, value: str) -> None:
     connection.execute(facts.insert().values(name=name, value=value))
 
 
-def _doc(kind: str, subject: str, rev: int, at: str, sound: str | None) -> str:
-    parts = (("type", kind), ("id", subject), ("rev", rev), ("at", at))
+def _doc(row: Row[*tuple[Any, ...]]) -> str:
+    parts = (("type", row.type), ("id", row.subject), ("rev", row.rev), ("at", row.at))
     head = ",".join(f'"{name}":{msgspec.json.encode(value).decode()}' for name, value in parts)
-    gone = kind in ("sound.trashed", "sound.purged") or sound is None
-    return f'{{{head},"sound":{"null" if gone else sound}}}'
+    # Whoever hears late of an edit must not take what is in the trash by now for what is there.
+    sound = None if row.type in _GONE or row.trashed is not None else row.doc
+    return f'{{{head},"sound":{sound or "null"}}}'

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -16,8 +15,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    and_,
-    literal_column,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -111,6 +108,8 @@ objects = Table(
 )
 Index("ix_objects_peaks_state", objects.c.peaks_state)
 Index("ix_objects_peaks_blob", objects.c.peaks_blob)
+# How much a repository holds is counted in this index alone.
+Index("ix_objects_repository", objects.c.repository, objects.c.size)
 
 # `doc` is the sound as it is sent, written in the same transaction as the columns, which are there
 # to filter and order. `changed` is the place of its latest change in the feed. A sound with a
@@ -162,35 +161,35 @@ Index(
     sqlite_where=sounds.c.trashed.is_(None),
     postgresql_where=sounds.c.trashed.is_(None),
 )
-
-
-def _listed(name: str, *columns: Column[Any], only: ColumnElement[bool] | None = None) -> None:
-    """An index of the sounds that lists show: not of those in the trash."""
-    present = sounds.c.trashed.is_(None)
-    where = present if only is None else and_(only, present)
-    Index(f"ix_sounds_{name}", *columns, sqlite_where=where, postgresql_where=where)
-
-
-_listed("name", sounds.c.name)
-_listed("created", sounds.c.created, sounds.c.id)
-for _name in ("name_key", "folder_key", "duration", "size", "samplerate", "bitdepth", "channels",
-              "format", "container", "loudness", "peak", "rating", "recorded",
-              "uploaded_by"):  # fmt: skip
-    _listed(_name, sounds.c[_name], sounds.c.seq)
-_listed("with_markers", sounds.c.seq, only=sounds.c.marker_count > literal_column("0"))
-_listed("with_findings", sounds.c.seq, only=sounds.c.finding_count > literal_column("0"))
-_listed("untagged", sounds.c.seq, only=sounds.c.tag_count == literal_column("0"))
-_listed(
-    "facets",
-    sounds.c.samplerate,
-    sounds.c.bitdepth,
-    sounds.c.channels,
-    sounds.c.format,
-    sounds.c.duration,
+# Lists leave out the trash, and so do the indexes that serve them. `seq` gives ties an order in
+# which a page can begin; with `trashed` at the end SQLite counts without a look at the rows.
+LISTED = (
+    "name", "name_key", "folder", "folder_key", "repository", "duration", "size", "samplerate",
+    "bitdepth", "channels", "format", "container", "license", "rating", "uploaded_by", "recorded",
+    "loudness", "peak", "marker_count", "finding_count", "tag_count",
+)  # fmt: skip
+_IN_LISTS = sounds.c.trashed.is_(None)
+for _column in LISTED:
+    Index(
+        f"ix_sounds_{_column}",
+        sounds.c[_column],
+        sounds.c.seq,
+        sounds.c.trashed,
+        sqlite_where=_IN_LISTS,
+        postgresql_where=_IN_LISTS,
+    )
+Index(
+    "ix_sounds_created",
+    sounds.c.created,
+    sounds.c.id,
+    sounds.c.trashed,
+    sqlite_where=_IN_LISTS,
+    postgresql_where=_IN_LISTS,
 )
 Index("ix_sounds_object", sounds.c.object)
 Index("ix_sounds_audio_sha256", sounds.c.audio_sha256)
 Index("ix_sounds_changed", sounds.c.changed)
+# Nearly all sounds are not in it: an index that knew them too would tempt SQLite to read them all.
 Index(
     "ix_sounds_trashed",
     sounds.c.trashed,

@@ -7,6 +7,11 @@ import re
 from tornado.routing import URLSpec
 
 from sonoteca_server.handlers.changes import ChangesHandler
+from sonoteca_server.handlers.collections import (
+    CollectionHandler,
+    CollectionsHandler,
+    CollectionSoundsHandler,
+)
 from sonoteca_server.handlers.downloads import DownloadHandler, SoundFileHandler
 from sonoteca_server.handlers.edits import (
     BatchHandler,
@@ -23,6 +28,7 @@ from sonoteca_server.handlers.pages import (
     SoundPageHandler,
     StyleHandler,
 )
+from sonoteca_server.handlers.repositories import RepositoriesHandler, RepositoryHandler
 from sonoteca_server.handlers.sounds import (
     ChunksHandler,
     FindingsHandler,
@@ -30,6 +36,7 @@ from sonoteca_server.handlers.sounds import (
     ListHandler,
     PeaksHandler,
 )
+from sonoteca_server.handlers.trash import RestoreHandler, TrashedHandler, TrashHandler
 from sonoteca_server.handlers.tus import CreationHandler, UploadPartHandler
 from sonoteca_server.handlers.uploads import SoundsHandler, UploadHandler
 from sonoteca_shared import routes
@@ -59,6 +66,14 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.HAVE, HaveHandler),
     (routes.SOUND_FILE, SoundFileHandler),
     (routes.SOUND_PEAKS, PeaksHandler),
+    (routes.COLLECTIONS, CollectionsHandler),
+    (routes.COLLECTION, CollectionHandler),
+    (routes.COLLECTION_SOUNDS, CollectionSoundsHandler),
+    (routes.REPOSITORIES, RepositoriesHandler),
+    (routes.REPOSITORY, RepositoryHandler),
+    (routes.TRASH, TrashHandler),
+    (routes.TRASHED, TrashedHandler),
+    (routes.TRASH_RESTORE, RestoreHandler),
     (routes.CHANGES, ChangesHandler),
 )
 

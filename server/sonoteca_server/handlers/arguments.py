@@ -22,6 +22,7 @@ from sonoteca_shared.names import clean_folder
 from sonoteca_shared.query import Query, parse
 
 MAX_PAGE = 1_000
+_MOST = (1 << 31) - 1
 _DIGITS = re.compile(r"[0-9]{1,18}")
 # So long a sound is new to those who ask for new ones.
 _NEW = timedelta(days=7)
@@ -76,9 +77,16 @@ def parse_whole(name: str, text: str) -> int:
     return int(text)
 
 
-def _seconds(name: str, text: str) -> float:
+def _count(name: str, text: str) -> int:
+    # What is more than any column of counts holds fits no sound anyway.
+    return min(parse_whole(name, text), _MOST)
+
+
+def parse_seconds(name: str, text: str) -> float:
+    """A length or a place in time."""
     try:
-        value = float(text)
+        # float() knows more numbers than we say: 1_0, and digits of other scripts.
+        value = float(text) if text.isascii() and "_" not in text else math.nan
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
@@ -97,7 +105,9 @@ def _moment(name: str, text: str) -> str:
         ) from error
 
 
-def _text(_name: str, text: str) -> str:
+def _named(name: str, text: str) -> str:
+    if "\0" in text:  # which PostgreSQL does not know
+        raise BadRequestError(f"“{name}” takes text without NUL characters")
     return text
 
 
@@ -106,20 +116,20 @@ def _folder(_name: str, text: str) -> str:
 
 
 _READERS: dict[str, Callable[[str, str], Any]] = {
-    "name": _text,
+    "name": _named,
     "folder": _folder,
-    "repository": _text,
-    "minduration": _seconds,
-    "maxduration": _seconds,
+    "repository": _named,
+    "minduration": parse_seconds,
+    "maxduration": parse_seconds,
     "minsize": parse_whole,
     "maxsize": parse_whole,
-    "samplerate": parse_whole,
-    "channels": parse_whole,
-    "bitdepth": parse_whole,
-    "format": _text,
+    "samplerate": _count,
+    "channels": _count,
+    "bitdepth": _count,
+    "format": _named,
     "created_after": _moment,
     "created_before": _moment,
-    "uploaded_by": _text,
+    "uploaded_by": _named,
 }
 
 METADATA = (*_READERS, "tag", "q", "sort")
@@ -139,8 +149,9 @@ def read_search(given: Arguments) -> Search:
     """The metadata arguments; a sort of the query holds where the argument says none."""
     query = parse(given.get("q", ""))
     values = {name: read(name, given[name]) for name, read in _READERS.items() if name in given}
+    tags = tuple(_named("tag", tag) for tag in given.tags)
     asker = Asker(new_since=timestamp(datetime.now(UTC) - _NEW))
-    wanted = SoundFilter(**values, tags=given.tags, query=query.tree, asker=asker)
+    wanted = SoundFilter(**values, tags=tags, query=query.tree, asker=asker)
     return Search(wanted, _order(given.get("sort", query.sort or "created")), query)
 
 

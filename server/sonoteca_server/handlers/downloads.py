@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 
 from tornado.httputil import HTTPHeaders
@@ -11,11 +12,13 @@ from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.handlers.sounds import checked_id
 from sonoteca_server.library.sounds import Content
-from sonoteca_server.wire.bodies import open_blob
-from sonoteca_server.wire.conditions import Representation, plan
-from sonoteca_shared.digests import etag, repr_digest
+from sonoteca_server.wire.bodies import Extent, Extents, Outlet, Slice, extents_of, in_thread
+from sonoteca_server.wire.conditions import Plan, Representation, plan
+from sonoteca_shared.digests import computed_etag, etag, repr_digest
 from sonoteca_shared.disposition import attachment
 from sonoteca_shared.errors import BadRequestError
+from sonoteca_shared.ranges import ByteRange
+from sonoteca_shared.wav.region import Span, cut
 
 _MAX_PARTS = 10_000
 
@@ -24,36 +27,47 @@ class ContentHandler(Handler):
     """What sends stored bytes has in common: conditions, ranges, digests and names."""
 
     async def send(self, content: Content, asked: HTTPHeaders | None = None) -> None:
-        """Answer with these bytes as far as the request wants them."""
-        created = int(datetime.fromisoformat(content.created).timestamp())
-        file = Representation(content.size, etag(content.sha256), created)
-        headers = asked if asked is not None else self.request.headers
-        planned = plan(self.request.method or "GET", headers, file)
-        self.set_status(planned.status)
-        for name, value in planned.headers.items():
-            self.set_header(name, value)
-        if planned.is_refusal:
-            if planned.status is HTTPStatus.NOT_MODIFIED:
-                self.clear_header("Content-Type")
-                self.finish()
-            else:
-                self.refuse(planned.status, *_REFUSALS[planned.status])
-            return
+        """Answer with these bytes as far as the request, or `asked` instead, wants them."""
+        tag = etag(content.sha256)
         kind = "audio/wav" if content.is_wav else "application/octet-stream"
-        self.set_header("Content-Type", kind)
-        length = planned.body.end - planned.body.start if planned.body else 0
-        self.set_header("Content-Length", str(length))
-        self.set_header("Repr-Digest", repr_digest(content.sha256))
-        self.set_header("Content-Disposition", attachment(content.name))
-        source = await open_blob(self.services.blobs, content.blob, content.size)
+        file = Representation(content.size, tag, _modified(content), kind)
+        planned = self.plan(file, content.name, asked)
+        if not planned.is_refusal:
+            self.set_header("Repr-Digest", repr_digest(content.sha256))
+        whole = _whole(content)
+        async with Outlet(self.services.blobs, self) as outlet:
+            if not planned.is_refusal:
+                await outlet.open(whole)
+            await self.carry_out(planned, Extents([whole]), outlet)
+
+    def plan(self, file: Representation, name: str, asked: HTTPHeaders | None = None) -> Plan:
+        """What the request gets of these bytes, with the header fields that say so."""
+        planned = plan(self.request.method or "GET", asked or self.request.headers, file)
+        self.set_status(planned.status)
+        for field, value in planned.headers.items():
+            self.set_header(field, value)
+        if not planned.is_refusal:
+            self.set_header("Content-Disposition", attachment(name))
+        return planned
+
+    async def carry_out(self, planned: Plan, body: Extents, outlet: Outlet) -> None:
+        """Send what was planned, after the first blob of it was opened and found whole."""
+        if planned.is_refusal:
+            self._refuse_as(planned.status)
+            return
+        self.set_header("Content-Length", str(planned.length))
         # Whoever is cut from here on can go on where it was: stopping need not wait.
         self.services.running.end(self)
-        try:
-            if planned.body and self.request.method != "HEAD":
-                await source.send(self, planned.body)
-        finally:
-            source.close()
+        if self.request.method != "HEAD":
+            await outlet.send(extents_of(body, planned.pieces))
         self.finish()
+
+    def _refuse_as(self, status: HTTPStatus) -> None:
+        if status is HTTPStatus.NOT_MODIFIED:
+            self.clear_header("Content-Type")
+            self.finish()
+        else:
+            self.refuse(status, *_REFUSALS[status])
 
     def compute_etag(self) -> None:
         """No tag but ours: Tornado's would hash what was written."""
@@ -80,14 +94,33 @@ class DownloadHandler(ContentHandler):
 
 
 class SoundFileHandler(ContentHandler):
-    """The bytes of a sound's present revision."""
+    """The bytes of a sound's present revision; with `start`, `end`, `handles` a region as a WAV."""
 
     async def get(self, sound_id: str) -> None:
-        args.read_arguments(self.request, ())
-        await self.send(await self.services.sounds.content(checked_id(sound_id)))
+        given = args.read_arguments(self.request, _REGION)
+        content = await self.services.sounds.content(checked_id(sound_id))
+        if given:
+            times = {name: args.parse_seconds(name, text) for name, text in given.items()}
+            await self.send_region(content, Span(**times))
+        else:
+            await self.send(content)
 
     head = get
 
+    async def send_region(self, content: Content, span: Span) -> None:
+        """Answer with a part of the sound as a WAV of its own."""
+        whole = _whole(content)
+        async with Outlet(self.services.blobs, self) as outlet:
+            blob = await outlet.open(whole)
+            region = await in_thread(partial(cut, blob.read_at, blob.size, span))
+            body = Extents([_extent(whole, piece) for piece in region.pieces])
+            tag = computed_etag(region.recipe(content.sha256))
+            file = Representation(body.size, tag, _modified(content), "audio/wav")
+            planned = self.plan(file, region.name(content.name))
+            await self.carry_out(planned, body, outlet)
+
+
+_REGION = ("start", "end", "handles")
 
 _REFUSALS = {
     HTTPStatus.PRECONDITION_FAILED: ("precondition-failed", "the bytes are not those you named"),
@@ -96,6 +129,18 @@ _REFUSALS = {
         "the range lies behind the end; Content-Range tells the size",
     ),
 }
+
+
+def _modified(content: Content) -> int:
+    return int(datetime.fromisoformat(content.created).timestamp())
+
+
+def _whole(content: Content) -> Slice:
+    return Slice(content.blob, content.size, 0, content.size)
+
+
+def _extent(whole: Slice, piece: bytes | ByteRange) -> Extent:
+    return piece if isinstance(piece, bytes) else whole.cut(piece.start, piece.end)
 
 
 def _range_of_part(given: dict[str, str], size: int) -> str:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from sonoteca_server.handlers.handler import Handler, Services
+from sonoteca_server.handlers.handler import JSON, Handler, Services
 from sonoteca_server.handlers.sounds import SoundHandler, checked_id
 from sonoteca_server.library.editing import Edited, RevisionMismatchError, Step
 from sonoteca_server.wire.errors import MediaTypeError, PreconditionRequiredError, TooLargeError
 from sonoteca_server.wire.problems import status_of
-from sonoteca_shared.errors import BadRequestError
+from sonoteca_shared.errors import BadRequestError, NotFoundError, SonotecaError
+from sonoteca_shared.ids import is_id
 
 T = TypeVar("T")
 
 MERGE_PATCH = "application/merge-patch+json"
-_JSON = "application/json"
 _TAG = re.compile(r'"([0-9]{1,18})"')
 _MOST = 1_000
 _MOST_BYTES = 1 << 20
@@ -41,7 +41,7 @@ class Undo(msgspec.Struct, forbid_unknown_fields=True):
 class Revert(msgspec.Struct, forbid_unknown_fields=True):
     """What `revert` takes: the revision to go back to."""
 
-    rev: int
+    rev: Annotated[int, msgspec.Meta(ge=1, le=(1 << 31) - 1)]
 
 
 class JsonHandler(Handler):
@@ -61,38 +61,32 @@ class EditableSoundHandler(JsonHandler, SoundHandler):
 
     async def patch(self, sound_id: str) -> None:
         changes = read_json(self, dict[str, Any], MERGE_PATCH)
-        rev = _revision(self)
+        rev = read_revision(self)
         try:
             step = await self.services.editing.edit(checked_id(sound_id), changes, rev=rev)
         except RevisionMismatchError as error:
-            self._show_present(error)
+            show_present(self, error)
             return
         _answer_one(self, step)
 
     async def delete(self, sound_id: str) -> None:
-        rev = _revision(self) if "If-Match" in self.request.headers else None
+        rev = read_revision(self) if "If-Match" in self.request.headers else None
         try:
             step = await self.services.editing.trash([checked_id(sound_id)], rev=rev)
         except RevisionMismatchError as error:
-            self._show_present(error)
+            show_present(self, error)
             return
         self.set_header("Sonoteca-Change", step.id)
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()
-
-    def _show_present(self, error: RevisionMismatchError) -> None:
-        """412 carries the present version, so that the asker need not ask for it."""
-        self.set_header("Etag", f'"{error.present.rev}"')
-        self.answer(error.present, HTTPStatus.PRECONDITION_FAILED)
 
 
 class BatchHandler(JsonHandler):
     """`sounds:batch`: a result for each sound, and one step that undoes them together."""
 
     async def post(self) -> None:
-        batch = read_json(self, Batch, _JSON)
-        if not 1 <= len(batch.ids) <= _MOST:
-            raise BadRequestError(f"“ids” takes between 1 and {_MOST} ids")
+        batch = read_json(self, Batch, JSON)
+        check_ids(batch.ids)
         if (batch.patch is None) != batch.delete:
             raise BadRequestError("give either “patch”, or “delete”: true")
         if batch.patch is None:
@@ -106,7 +100,9 @@ class UndoHandler(JsonHandler):
     """`undo`: takes back what was done under one id, batch or single."""
 
     async def post(self) -> None:
-        wanted = read_json(self, Undo, _JSON)
+        wanted = read_json(self, Undo, JSON)
+        if not is_id(wanted.change):
+            raise NotFoundError("there is no change with this id")
         answer_step(self, await self.services.editing.undo(wanted.change))
 
 
@@ -123,7 +119,7 @@ class RevertHandler(JsonHandler):
     """Back to an earlier revision, as a new one."""
 
     async def post(self, sound_id: str) -> None:
-        wanted = read_json(self, Revert, _JSON)
+        wanted = read_json(self, Revert, JSON)
         _answer_one(self, await self.services.editing.revert(checked_id(sound_id), wanted.rev))
 
 
@@ -132,12 +128,24 @@ def read_json(handler: JsonHandler, kind: type[T], media: str) -> T:
     if len(handler.body) > _MOST_BYTES:
         raise TooLargeError(_MOST_BYTES)
     given = handler.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if given not in (media, _JSON):
+    if given not in (media, JSON):
         raise MediaTypeError(f"send {media}, not “{given[:100]}”")
     try:
         return msgspec.json.decode(bytes(handler.body), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequestError(f"the body is not what is taken here: {error}") from error
+
+
+def check_ids(ids: list[str]) -> None:
+    """BadRequestError unless there are some, and not too many for one transaction."""
+    if not 1 <= len(ids) <= _MOST:
+        raise BadRequestError(f"“ids” takes between 1 and {_MOST} ids")
+
+
+def show_present(handler: Handler, error: RevisionMismatchError) -> None:
+    """412 carries the present version, so that the asker need not ask for it."""
+    handler.set_header("Etag", f'"{error.present.rev}"')
+    handler.answer(error.present, HTTPStatus.PRECONDITION_FAILED)
 
 
 def answer_step(handler: Handler, step: Step) -> None:
@@ -160,19 +168,20 @@ def _result(edited: Edited) -> dict[str, Any]:
     if edited.error is None:
         assert edited.doc is not None
         return {"id": edited.id, "status": 200, "sound": msgspec.Raw(edited.doc.encode())}
-    return {
-        "id": edited.id,
-        "status": int(status_of(edited.error)),
-        "code": edited.error.code,
-        "detail": str(edited.error),
-    }
+    return refusal(edited.id, edited.error)
 
 
-def _revision(handler: Handler) -> int:
+def refusal(item: str, error: SonotecaError) -> dict[str, Any]:
+    """Why one item of several stayed as it was."""
+    return {"id": item, "status": int(status_of(error)), "code": error.code, "detail": str(error)}
+
+
+def read_revision(handler: Handler) -> int:
+    """The revision that `If-Match` names; PreconditionRequiredError without it."""
     field = handler.request.headers.get("If-Match")
     if field is None:
         raise PreconditionRequiredError
     tag = _TAG.fullmatch(field.strip())
     if tag is None:
-        raise BadRequestError('“If-Match” takes the ETag of the sound, such as "3"')
+        raise BadRequestError('“If-Match” takes the ETag of what you edit, such as "3"')
     return int(tag[1])

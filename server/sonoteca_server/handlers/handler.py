@@ -17,15 +17,19 @@ import msgspec
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
+from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.objects import Objects
+from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
+from sonoteca_server.library.trash import Trash
 from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.storage import BlobDamagedError
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_server.wire.errors import (
     ForeignOriginError,
+    MediaTypeError,
     MethodNotAllowedError,
     MisdirectedError,
     StoppingError,
@@ -80,6 +84,9 @@ class Services:
     ingest: Ingest
     objects: Objects
     editing: Editing
+    collections: Collections
+    repositories: Repositories
+    trash: Trash
     uploads: Uploads
     blobs: LocalBlobs
     running: Running
@@ -113,6 +120,7 @@ class Handler(RequestHandler):
         try:
             self.services.running.begin(self)
             self.guard()
+            self.check_coding()
             await self.begin()
         except StreamClosedError:
             raise  # the client left: there is nobody to tell
@@ -148,6 +156,12 @@ class Handler(RequestHandler):
         headers = self.request.headers
         return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
 
+    def check_coding(self) -> None:
+        """Refuse a body that is packed: what it unpacks to could be any size."""
+        coding = self.request.headers.get("Content-Encoding", "identity")
+        if self.has_body and coding.strip().lower() != "identity":
+            raise MediaTypeError(f"send the body as it is, not as “{coding[:100]}”")
+
     def guard(self) -> None:
         """Refuse what a web page of another site could send through its reader's browser."""
         host, public = self.request.host.lower(), urlsplit(self.services.public_url)
@@ -163,6 +177,10 @@ class Handler(RequestHandler):
         foreign = headers.get("Origin", own[0]) not in own
         if foreign or headers.get("Sec-Fetch-Site") == "cross-site":
             raise ForeignOriginError("a page of another site may not change this library")
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """A part of the path; one that is no text cannot be anything's name, so it is not found."""
+        return value.decode(errors="replace") if name is None else super().decode_argument(value)
 
     @property
     def wants_page(self) -> bool:
@@ -208,6 +226,8 @@ class Handler(RequestHandler):
             status, code, detail = int(status_of(error)), error.code, str(error)
         else:
             status, code, detail = status_code, _code_of(status_code), _detail_of(error)
+            # Tornado's own refusals come before the end of the request is read.
+            self.set_header("Connection", "close")
         self.set_status(status)
         # Tornado has cleared every field by now; what the refusal needs it brings along.
         for name, value in getattr(error, "headers", {}).items():

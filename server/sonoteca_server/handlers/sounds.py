@@ -15,7 +15,7 @@ from sonoteca_server.catalog.search import count as count_matches
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import JSON, Handler
 from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL, reduced
-from sonoteca_server.wire.bodies import open_blob
+from sonoteca_server.wire.bodies import Outlet, Slice
 from sonoteca_server.wire.errors import PeaksPendingError
 from sonoteca_shared import peaks as overview
 from sonoteca_shared.errors import BadRequestError, NotFoundError
@@ -123,11 +123,9 @@ class ChunksHandler(Handler):
     async def get(self, sound_id: str) -> None:
         args.read_arguments(self.request, ())
         content = await self.services.sounds.content(checked_id(sound_id))
-        blob = await open_blob(self.services.blobs, content.blob, content.size)
-        try:
+        async with Outlet(self.services.blobs, self) as outlet:
+            blob = await outlet.open(Slice(content.blob, content.size, 0, content.size))
             told = await asyncio.to_thread(describe, blob.read_at, content.size)
-        finally:
-            blob.close()
         self.answer(told.chunks)
 
     head = get
@@ -156,7 +154,11 @@ class PeaksHandler(Handler):
         if peaks.path is None:
             raise PeaksPendingError
         as_json = JSON in self.request.headers.get("Accept", "")
-        data = await asyncio.to_thread(_read_peaks, peaks.path, factor, as_json=as_json)
+        try:
+            data = await asyncio.to_thread(_read_peaks, peaks.path, factor, as_json=as_json)
+        except FileNotFoundError:
+            await self.services.sounds.lose_peaks(peaks)
+            raise PeaksPendingError from None
         self.set_header("Vary", "Accept")
         self.set_header("Content-Type", JSON if as_json else "application/octet-stream")
         self.finish(data)

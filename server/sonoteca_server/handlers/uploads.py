@@ -9,6 +9,8 @@ from urllib.parse import unquote
 import msgspec
 
 from sonoteca_server.handlers import arguments as args
+from sonoteca_server.handlers.edits import JsonHandler, read_json
+from sonoteca_server.handlers.handler import JSON, Handler
 from sonoteca_server.handlers.pages import show_refusal
 from sonoteca_server.handlers.receiving import ReceivingHandler
 from sonoteca_server.handlers.sounds import answer_page
@@ -17,7 +19,9 @@ from sonoteca_server.storage import Incoming
 from sonoteca_server.wire.errors import MediaTypeError
 from sonoteca_server.wire.intake import Form, Intake
 from sonoteca_shared import routes
+from sonoteca_shared.digests import is_digest
 from sonoteca_shared.disposition import parse_filename
+from sonoteca_shared.errors import BadRequestError
 from sonoteca_shared.names import clean_name
 from sonoteca_shared.wav.audio_digest import AudioHasher
 
@@ -86,13 +90,46 @@ class UploadHandler(ReceivingHandler):
         self.answer_json(doc, HTTPStatus.CREATED if admitted.created else HTTPStatus.OK)
 
 
-class SoundsHandler(UploadHandler):
-    """`/api/v1/sounds`: a page of sounds, and uploads as at `/post`."""
+class Referring(msgspec.Struct, forbid_unknown_fields=True):
+    """A sound of bytes that the repository has already; the rest is as with uploads."""
+
+    sha256: str
+    repository: str = "main"
+    folder: str = ""
+    name: str = ""
+    on_conflict: str = "rename"
+    on_duplicate: str = "keep"
+
+
+class SoundsHandler(UploadHandler, JsonHandler):
+    """`/api/v1/sounds`: a page of sounds, uploads as at `/post`, or sounds of known bytes."""
+
+    @property
+    def _refers(self) -> bool:
+        return self._kind.partition(";")[0].strip().lower() == JSON
 
     async def get(self) -> None:
         await answer_page(self)
 
     head = get
+
+    async def begin(self) -> None:
+        await (Handler if self._refers else UploadHandler).begin(self)
+
+    async def data_received(self, chunk: bytes) -> None:
+        await (JsonHandler if self._refers else UploadHandler).data_received(self, chunk)
+
+    async def post(self) -> None:
+        if not self._refers:
+            await super().post()
+            return
+        args.read_arguments(self.request, ())
+        known = read_json(self, Referring, JSON)
+        if not is_digest(known.sha256):
+            raise BadRequestError("“sha256” takes 64 lower-case hex digits")
+        given = msgspec.structs.asdict(known)
+        wish = parse_wish(given, clean_name(known.name))
+        self._answer(await self.services.ingest.admit_known(known.sha256, wish))
 
 
 def _as_sent(field: str) -> str:

@@ -1,5 +1,7 @@
 """Drops what nobody refers to: late, in two steps, and not at all when anything is in doubt.
 
+Sounds go from the trash when their time there is over, and what they alone used is unused then.
+
 First a blob that no row names, or an object that no one uses, is noted with the moment. When it is
 still so after the grace, it is looked at again in the transaction that drops it: the row goes
 first, the blob later. So a second upload of the same content, a row that is committed only after
@@ -12,17 +14,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, func, select
 
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog.schema import objects, revisions, sounds, unused
-from sonoteca_server.library.objects import (
+from sonoteca_server.library.objects import named_blobs
+from sonoteca_server.library.trash import Trash
+from sonoteca_server.library.unused import (
     UNUSED_BLOB,
     UNUSED_OBJECT,
+    drop_object,
     is_used,
-    named_blobs,
     note_unused,
 )
 from sonoteca_server.library.uploads import Uploads
@@ -35,6 +40,8 @@ _HOUR_S = 3_600.0
 _UNDER_WAY_S = 3_600.0
 _DIGITS = "0123456789abcdef"
 _CHUNK = 500
+# A sound and all that hangs on it takes a millisecond, in which nobody else writes.
+_PURGED_AT_ONCE = 100
 # Blobs without rows that nobody deleted are what crashes leave: a few. Many more, or a catalogue
 # without a single row, mean that rows were lost, and the blobs may be all that is left.
 _FEW = 100
@@ -49,10 +56,11 @@ class _DoubtError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many objects and blobs a round has dropped."""
+    """How many objects and blobs a round has dropped, and how many sounds it has purged."""
 
     objects: int = 0
     blobs: int = 0
+    sounds: int = 0
 
 
 class Upkeep:
@@ -62,7 +70,8 @@ class Upkeep:
         self,
         catalog: Catalog,
         blobs: Blobs,
-        uploads: Uploads | None = None,
+        trash: Trash,
+        uploads: Uploads,
         *,
         grace_s: float = _DAY_S,
         every_s: float = _HOUR_S,
@@ -70,6 +79,7 @@ class Upkeep:
     ) -> None:
         self._catalog = catalog
         self._blobs = blobs
+        self._trash = trash
         self._uploads = uploads
         self._grace_s = grace_s
         self._every_s = every_s
@@ -88,8 +98,7 @@ class Upkeep:
 
     async def once(self) -> Swept:
         """One round: note what is unused since now, drop what was so for the whole grace."""
-        if self._uploads is not None:
-            await self._uploads.expire()
+        await self._uploads.expire()
         now = self._clock()
         # All is read before anything is dropped: what cannot be read ends the round here. The notes
         # come first: one that is written meanwhile is not taken for one that has become untrue.
@@ -108,7 +117,14 @@ class Upkeep:
         due = [
             name for name in sorted(present & noted.keys()) if noted[name] <= now - self._grace_s
         ]
-        return await self._drop(due, now)
+        swept = await self._drop(due, now)
+        return replace(swept, sounds=await self._empty_trash(now))
+
+    async def _empty_trash(self, now: float) -> int:
+        moment, count = datetime.fromtimestamp(now, UTC), 0
+        while purged := await self._trash.purge_expired(moment, _PURGED_AT_ONCE):
+            count += purged
+        return count
 
     async def _unnamed(self) -> tuple[int, list[Listed]]:
         """How many blobs there are, and those that no row names."""
@@ -174,14 +190,10 @@ def _drop_objects(connection: Connection, names: list[str], now: float) -> int:
     dropped = 0
     for name in names:
         seq = int(name.removeprefix(UNUSED_OBJECT))
-        row = connection.execute(
-            select(objects.c.put, objects.c.blob, objects.c.peaks_blob).where(objects.c.seq == seq)
-        ).first()
+        row = connection.execute(select(objects).where(objects.c.seq == seq)).first()
         if row is None or row.put or is_used(connection, seq):
             continue
-        connection.execute(objects.delete().where(objects.c.seq == seq))
-        left = [f"{UNUSED_BLOB}{key}" for key in (row.blob, row.peaks_blob) if key]
-        note_unused(connection, left, now)
+        drop_object(connection, row, now)
         dropped += 1
     _forget(connection, names)
     return dropped

@@ -17,22 +17,28 @@ from sqlalchemy import Connection, Row, select
 
 from sonoteca_server.catalog import Catalog, feed
 from sonoteca_server.catalog.schema import revisions, sounds
-from sonoteca_server.library.ingest import NameTakenError
 from sonoteca_server.library.sounds import columns_of, write_tags
-from sonoteca_shared.errors import BadRequestError, ConflictError, NotFoundError, SonotecaError
-from sonoteca_shared.ids import new_id
-from sonoteca_shared.models import Sound
+from sonoteca_shared import routes
+from sonoteca_shared.errors import (
+    BadRequestError,
+    ConflictError,
+    NameTakenError,
+    NotFoundError,
+    SonotecaError,
+)
+from sonoteca_shared.ids import is_id, new_id
+from sonoteca_shared.models import Collection, Sound
 from sonoteca_shared.names import MAX_FOLDER_BYTES, clean_folder, clean_name
 
 SoundRow = Row[*tuple[Any, ...]]
 
 
 class RevisionMismatchError(SonotecaError):
-    """Somebody edited the sound since; `present` is what it is now."""
+    """Somebody edited it since; `present` is what it is now."""
 
     code = "revision-mismatch"
 
-    def __init__(self, *, given: int, present: Sound) -> None:
+    def __init__(self, *, given: int, present: Sound | Collection) -> None:
         super().__init__(
             f"“{present.name}” stands at revision {present.rev}, not at {given}: "
             "look at the present one and decide again"
@@ -105,7 +111,7 @@ class Editing:
 def checked(patch: dict[str, Any]) -> dict[str, Any]:
     """The fields of a merge patch (RFC 7396), each of its kind; BadRequestError names the one."""
     readers: dict[str, Callable[[Any], Any]] = {
-        "name": _name,
+        "name": parse_name,
         "folder": _folder,
         "description": lambda value: _text(value, "description", 65_536),
         "license": lambda value: None if value is None else _text(value, "license", 200),
@@ -119,7 +125,8 @@ def checked(patch: dict[str, Any]) -> dict[str, Any]:
     return {name: readers[name](value) for name, value in patch.items()}
 
 
-def _name(value: Any) -> str:
+def parse_name(value: Any) -> str:
+    """A name as it is kept; BadRequestError when it is none."""
     name = clean_name(_text(value, "name", 4096))
     if not name:
         raise BadRequestError("“name” cannot be empty")
@@ -183,7 +190,7 @@ def _trash_many(connection: Connection, sound_ids: Sequence[str], rev: int | Non
         if rev is not None and row.rev != rev:
             raise RevisionMismatchError(given=rev, present=_sound(row))
         sound = msgspec.structs.replace(_sound(row), rev=row.rev + 1)
-        return _write(connection, row, sound, kind="trashed", step=step, trashed=_now())
+        return write(connection, row, sound, kind="trashed", step=step, trashed=_now())
 
     if len(sound_ids) == 1:
         return Step(step, [trash(sound_ids[0])])
@@ -195,7 +202,9 @@ def _undo(connection: Connection, step: str) -> Step:
         select(revisions).where(revisions.c.step == step).order_by(revisions.c.seq.desc())
     ).all()
     if not rows:
-        raise NothingToUndoError("there is nothing to undo under this id")
+        raise NothingToUndoError(
+            "there is nothing to undo under this id; what was purged from the trash is gone"
+        )
     again = new_id()
 
     def undo(before: SoundRow) -> Edited:
@@ -243,7 +252,7 @@ def _change(connection: Connection, row: SoundRow, values: dict[str, Any], step:
         return Edited(before.id, row.doc)
     _free_place(connection, row, sound)
     sound = msgspec.structs.replace(sound, rev=row.rev + 1)
-    return _write(connection, row, sound, kind="changed", step=step, trashed=None)
+    return write(connection, row, sound, kind="changed", step=step, trashed=None)
 
 
 def _bring_back(connection: Connection, row: SoundRow, before: SoundRow, step: str) -> Edited:
@@ -258,12 +267,12 @@ def _bring_back(connection: Connection, row: SoundRow, before: SoundRow, step: s
         kind = "restored"
     elif before.trashed is not None:
         kind = "trashed"
-    return _write(
+    return write(
         connection, row, sound, kind=kind, step=step, trashed=before.trashed, content=before.object
     )
 
 
-def _write(
+def write(
     connection: Connection,
     row: SoundRow,
     sound: Sound,
@@ -275,6 +284,8 @@ def _write(
 ) -> Edited:
     """Keep what was, write what is, and tell it in the feed."""
     now = _now()
+    file = routes.content_path(sound.repository, sound.sha256, sound.name)
+    sound = msgspec.structs.replace(sound, links=msgspec.structs.replace(sound.links, file=file))
     connection.execute(
         revisions.insert().values(
             sound=row.seq,
@@ -313,7 +324,7 @@ def _free_place(connection: Connection, row: SoundRow, sound: Sound) -> None:
 
 def _present(connection: Connection, sound_id: str) -> SoundRow:
     query = select(sounds).where(sounds.c.id == sound_id, sounds.c.trashed.is_(None))
-    row = connection.execute(query).first()
+    row = connection.execute(query).first() if is_id(sound_id) else None
     if row is None:
         raise NotFoundError("there is no sound with this id")
     return row

@@ -19,15 +19,15 @@ from sonoteca_server.catalog import Catalog, feed
 from sonoteca_server.catalog.schema import objects as object_rows
 from sonoteca_server.catalog.schema import revisions, sounds
 from sonoteca_server.library import objects
-from sonoteca_server.library.objects import Held, Kept
+from sonoteca_server.library.objects import Held, Kept, ObjectMissingError
 from sonoteca_server.library.sounds import Told, columns_of, compose, with_peaks
-from sonoteca_server.storage import Blobs, Incoming
+from sonoteca_server.storage import BlobDamagedError, Blobs, Incoming
 from sonoteca_shared import names
-from sonoteca_shared.errors import BadRequestError, ConflictError
+from sonoteca_shared.errors import BadRequestError, NameTakenError
 from sonoteca_shared.ids import new_id
 from sonoteca_shared.models import Finding, Sound
 from sonoteca_shared.wav import describe
-from sonoteca_shared.wav.audio_digest import AudioHasher
+from sonoteca_shared.wav.audio_digest import AudioHasher, audio_digest
 
 _WAV_ENDINGS = frozenset({"wav", "wave", "bwf", "rf64", "bw64", "w64", "amb"})
 
@@ -38,12 +38,6 @@ class OnConflict(StrEnum):
     RENAME = "rename"
     VERSION = "version"
     REJECT = "reject"
-
-
-class NameTakenError(ConflictError):
-    """Folder and name belong to other bytes, and the sender asked not to be renamed."""
-
-    code = "name-taken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +125,37 @@ class Ingest:
         self._announce()
         return admitted
 
+    async def admit_known(self, sha256: str, wish: Wish) -> Admitted:
+        """Make a sound of bytes that the repository has; ObjectMissingError when it has not."""
+        known = await objects.known(self._catalog, wish.repository, sha256)
+        told = await asyncio.to_thread(_read, self._blobs, known)
+        admitted = await self._catalog.write(_enter_known, known, told, wish)
+        self._announce()
+        return admitted
+
+
+def _read(blobs: Blobs, known: objects.Known) -> Told:
+    """What a stored file says; bytes that are lost count as missing, so that they come again."""
+    try:
+        blob = blobs.open(known.blob)
+    except BlobDamagedError as error:
+        raise ObjectMissingError(known.repository, known.sha256) from error
+    try:
+        if blob.size != known.size:
+            raise ObjectMissingError(known.repository, known.sha256)
+        wav = describe(blob.read_at, blob.size)
+        return Told(wav, known.audio_sha256 or audio_digest(blob.read_at, wav.facts))
+    finally:
+        blob.close()
+
+
+def _enter_known(connection: Connection, known: objects.Known, told: Told, wish: Wish) -> Admitted:
+    """Catalogue a file that is stored, unless it was taken away meanwhile."""
+    row = objects.find_known(connection, known.repository, known.sha256)
+    objects.want_peaks(connection, row.seq)
+    file = _File(known.sha256, known.size, told, feed.timestamp(feed.now(connection)))
+    return _admit(connection, row.repository, row.seq, file, wish)
+
 
 def _enter(
     connection: Connection,
@@ -150,13 +175,20 @@ def _catalogue(connection: Connection, kept: Kept, told: Told, wish: Wish) -> tu
     """A stored file's object, and the sound that it becomes."""
     at = feed.timestamp(feed.now(connection))
     held = objects.hold(connection, kept, at)
-    if held.known and (wish.skip_known or not wish.name):
-        oldest = _oldest_with(connection, held.seq)
-        if oldest is not None:
-            return held, Admitted(oldest.doc, oldest.id, created=False)
-    wish = replace(wish, name=wish.name or f"{kept.sha256[:12]}.wav")
     file = _File(kept.sha256, kept.size, told, at)
-    return held, _name(connection, held.repository, held.seq, file, wish)
+    return held, _admit(connection, held.repository, held.seq, file, wish)
+
+
+def _admit(
+    connection: Connection, repository: int, content: int, file: _File, wish: Wish
+) -> Admitted:
+    """The sound that these bytes are already, if that will do; else the one they become."""
+    if wish.skip_known or not wish.name:
+        oldest = _oldest_with(connection, content)
+        if oldest is not None:
+            return Admitted(oldest.doc, oldest.id, created=False)
+    wish = replace(wish, name=wish.name or f"{file.sha256[:12]}.wav")
+    return _name(connection, repository, content, file, wish)
 
 
 def _name(
@@ -164,7 +196,7 @@ def _name(
 ) -> Admitted:
     """Find the file its place under the name it asked for, or near it."""
     name, number = wish.name, 1
-    while (taken := _sound_at(connection, repository, wish.folder, name)) is not None:
+    while (taken := sound_at(connection, repository, wish.folder, name)) is not None:
         if taken.object == content:
             return Admitted(taken.doc, taken.id, created=False)
         if wish.on_conflict is OnConflict.REJECT:
@@ -242,9 +274,10 @@ def _oldest_with(connection: Connection, content: int) -> Row[*tuple[Any, ...]] 
     return connection.execute(query.order_by(sounds.c.created, sounds.c.id).limit(1)).first()
 
 
-def _sound_at(
+def sound_at(
     connection: Connection, repository: int, folder: str, name: str
 ) -> Row[*tuple[Any, ...]] | None:
+    """The sound that has this folder and name, if one has."""
     query = select(sounds).where(
         sounds.c.repository == repository,
         sounds.c.folder == folder,

@@ -10,16 +10,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Row, exists, or_, select
+from sqlalchemy import Connection, Row, exists, func, select
 
 from sonoteca_server.catalog import Catalog, feed
-from sonoteca_server.catalog.schema import objects, repositories, revisions, sounds, unused
+from sonoteca_server.catalog.schema import objects, repositories, sounds
 from sonoteca_server.library.repositories import checked_name, find_or_make
 from sonoteca_server.library.sounds import Content
+from sonoteca_server.library.unused import drop_object, is_used
 from sonoteca_server.storage import Blob, BlobMissingError, Blobs, Incoming
 from sonoteca_shared.errors import ConflictError, NotAWavError, NotFoundError, SonotecaError
 from sonoteca_shared.wav import probe
@@ -28,9 +29,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _PIECE = 1 << 20
-# Of blobs that no row names, and rows that nobody uses: since when (upkeep drops them later).
-UNUSED_BLOB = "unused-blob "
-UNUSED_OBJECT = "unused-object "
 # The state of a waveform that nobody asked for: of what `/data` put and no sound uses.
 NO_PEAKS = "none"
 
@@ -57,6 +55,28 @@ class ObjectInUseError(ConflictError):
         )
 
 
+class ObjectMissingError(NotFoundError):
+    """The repository does not have these bytes (any more): they have to be sent."""
+
+    code = "object-missing"
+
+    def __init__(self, repository: str, sha256: str) -> None:
+        super().__init__(
+            f"repository “{repository}” does not have the bytes {sha256}: upload the file itself"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """An object that is there, and the digest of its sound if one of its sounds says it."""
+
+    repository: str
+    sha256: str
+    size: int
+    blob: str
+    audio_sha256: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """Bytes that are durable under a new blob, on their way into the catalogue."""
@@ -76,7 +96,6 @@ class Held:
 
     repository: int
     seq: int
-    known: bool
     unused: str | None
 
 
@@ -132,6 +151,31 @@ async def keep(catalog: Catalog, blobs: Blobs, part: Incoming, repository: str) 
     )
 
 
+async def known(catalog: Catalog, repository: str, sha256: str) -> Known:
+    """The object with this digest; ObjectMissingError when the repository has none."""
+    name = checked_name(repository)
+    row = await catalog.read(find_known, name, sha256)
+    return Known(
+        repository=name,
+        sha256=sha256,
+        size=row.size,
+        blob=row.blob,
+        audio_sha256=row.audio_sha256,
+    )
+
+
+def find_known(connection: Connection, repository: str, oid: str) -> Row[*tuple[Any, ...]]:
+    """The row of an object that a sound is to be made of."""
+    audio = select(func.max(sounds.c.audio_sha256)).where(sounds.c.object == objects.c.seq)
+    columns = (objects.c.seq, objects.c.repository, objects.c.size, objects.c.blob)
+    query = select(*columns, audio.scalar_subquery().label("audio_sha256")).join(repositories)
+    query = query.where(repositories.c.name == repository, objects.c.oid == oid)
+    row = connection.execute(query).first()
+    if row is None:
+        raise ObjectMissingError(repository, oid)
+    return row
+
+
 async def enter(
     catalog: Catalog,
     blobs: Blobs,
@@ -172,7 +216,7 @@ def hold(connection: Connection, kept: Kept, at: str, *, put: bool = False) -> H
         state = {"peaks_state": NO_PEAKS} if put else {}
         made = connection.execute(objects.insert().values(values | content | state))
         assert made.inserted_primary_key is not None
-        return Held(repository, int(made.inserted_primary_key[0]), known=False, unused=None)
+        return Held(repository, int(made.inserted_primary_key[0]), unused=None)
     changed: dict[str, Any] = {"put": 1} if put and not row.put else {}
     if row.blob == kept.damaged:
         changed |= content
@@ -181,7 +225,7 @@ def hold(connection: Connection, kept: Kept, at: str, *, put: bool = False) -> H
     if not put:
         want_peaks(connection, row.seq)
     unused = row.blob if "blob" in changed else kept.blob
-    return Held(repository, row.seq, known=True, unused=unused)
+    return Held(repository, row.seq, unused=unused)
 
 
 def want_peaks(connection: Connection, seq: int) -> None:
@@ -222,21 +266,6 @@ def named_blobs(connection: Connection, ending: str) -> set[str]:
     return names
 
 
-def is_used(connection: Connection, seq: int) -> bool:
-    """Whether a sound uses this object, or did in a revision that can come back."""
-    return bool(connection.execute(select(_uses(seq))).scalar_one())
-
-
-def note_unused(connection: Connection, names: Iterable[str], at: float) -> None:
-    """Note since when nothing refers to these; what is noted already keeps its moment."""
-    wanted = set(names)
-    query = select(unused.c.name).where(unused.c.name.in_(wanted))
-    known = set(connection.execute(query).scalars())
-    rows = [{"name": name, "since": at} for name in sorted(wanted - known)]
-    if rows:
-        connection.execute(unused.insert(), rows)
-
-
 def _put(connection: Connection, kept: Kept) -> tuple[Held, None]:
     return hold(connection, kept, feed.timestamp(feed.now(connection)), put=True), None
 
@@ -263,19 +292,11 @@ def _delete(connection: Connection, repository: str, oid: str) -> None:
     if row is None:
         raise _not_found(repository, oid)
     if not is_used(connection, row.seq):
-        connection.execute(objects.delete().where(objects.c.seq == row.seq))
-        left = [f"{UNUSED_BLOB}{key}" for key in (row.blob, row.peaks_blob) if key]
-        note_unused(connection, left, feed.now(connection).timestamp())
+        drop_object(connection, row, feed.now(connection).timestamp())
     elif row.put:
         connection.execute(objects.update().where(objects.c.seq == row.seq).values(put=0))
     else:
         raise ObjectInUseError
-
-
-def _uses(seq: Any) -> Any:
-    by_sound = exists().where(sounds.c.object == seq)
-    by_revision = exists().where(revisions.c.object == seq)
-    return or_(by_sound, by_revision)
 
 
 def _is_wav(blobs: Blobs, key: str) -> bool:

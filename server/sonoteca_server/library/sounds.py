@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,14 +43,16 @@ class PeaksFile:
     state: str
     path: Path | None
     sha256: str
+    blob: str | None
 
 
 class Sounds:
-    """Finds sounds and their bytes in one library."""
+    """Finds sounds and their bytes in one library; `announce` tells of what is to be computed."""
 
-    def __init__(self, catalog: Catalog, blobs: LocalBlobs) -> None:
+    def __init__(self, catalog: Catalog, blobs: LocalBlobs, announce: Callable[[], None]) -> None:
         self.catalog = catalog
         self._blobs = blobs
+        self._announce = announce
 
     async def doc(self, sound_id: str) -> Sound:
         """The sound with this id."""
@@ -75,7 +77,12 @@ class Sounds:
         """How far the waveform overview of this sound is."""
         row = await self._present(sound_id)
         path = self._blobs.path(row.peaks_blob) if row.peaks_blob else None
-        return PeaksFile(row.peaks_state, path, row.oid)
+        return PeaksFile(row.peaks_state, path, row.oid, row.peaks_blob)
+
+    async def lose_peaks(self, lost: PeaksFile) -> None:
+        """The file of a waveform is not there: have it computed again."""
+        await self.catalog.write(_lose_peaks, lost.blob)
+        self._announce()
 
     async def _present(self, sound_id: str) -> Row[*tuple[Any, ...]]:
         """The sound's row, unless it is in the trash."""
@@ -97,6 +104,11 @@ class Sounds:
 
     def _content(self, row: Row[*tuple[Any, ...]], name: str) -> Content:
         return Content(row.blob, row.oid, row.size, name, row.created)
+
+
+def _lose_peaks(connection: Connection, blob: str | None) -> None:
+    values = {"peaks_state": "pending", "peaks_tries": 0, "peaks_blob": None}
+    connection.execute(objects.update().where(objects.c.peaks_blob == blob).values(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +185,14 @@ def columns_of(sound: Sound) -> dict[str, Any]:
 
 
 def write_tags(connection: Connection, seq: int, tags: Sequence[str]) -> None:
-    """Make these the tags of the sound, in their order; those that differ by case are one."""
+    """Make these the tags of the sound."""
     connection.execute(sound_tags.delete().where(sound_tags.c.sound == seq))
+    if rows := tag_rows(seq, tags):
+        connection.execute(sound_tags.insert(), rows)
+
+
+def tag_rows(seq: int, tags: Sequence[str]) -> list[dict[str, Any]]:
+    """The tags of a sound in their order, as rows; those that differ by case are one."""
     rows: dict[str, dict[str, Any]] = {}
     for position, tag in enumerate(tags):
         row = {
@@ -184,8 +202,7 @@ def write_tags(connection: Connection, seq: int, tags: Sequence[str]) -> None:
             "position": position,
         }
         rows.setdefault(fold(tag), row)
-    if rows:
-        connection.execute(sound_tags.insert(), list(rows.values()))
+    return list(rows.values())
 
 
 def _storable(value: Any) -> Any:

@@ -19,13 +19,19 @@ from sqlalchemy import Connection
 
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.library import upload_rows as rows
-from sonoteca_server.library.ingest import Admitted, Ingest, NameTakenError, Wish, parse_wish
+from sonoteca_server.library.ingest import Admitted, Ingest, Wish, parse_wish
 from sonoteca_server.library.objects import DigestMismatchError
 from sonoteca_server.library.repositories import checked_name
 from sonoteca_server.library.upload_rows import DONE, EXPIRED, OPEN, REFUSED, Record
 from sonoteca_server.storage.growing import GrowingPart, GrowingParts, PartLostError
 from sonoteca_shared.digests import is_digest
-from sonoteca_shared.errors import BadRequestError, NotAWavError, NotFoundError, SonotecaError
+from sonoteca_shared.errors import (
+    BadRequestError,
+    NameTakenError,
+    NotAWavError,
+    NotFoundError,
+    SonotecaError,
+)
 from sonoteca_shared.ids import is_id, new_id
 from sonoteca_shared.names import clean_name
 from sonoteca_shared.tus import (

@@ -88,6 +88,11 @@ class Blob(Protocol):
         """How many bytes there are."""
         ...
 
+    @property
+    def descriptor(self) -> int | None:
+        """The file that it is, which the system can send by itself; None where there is none."""
+        ...
+
     def read_at(self, offset: int, count: int, /) -> bytes:
         """Up to `count` bytes from `offset`; from any thread, several at a time."""
         ...

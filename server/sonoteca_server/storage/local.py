@@ -99,6 +99,11 @@ class LocalBlob:
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.size = os.fstat(self._fd).st_size
 
+    @property
+    def descriptor(self) -> int:
+        """The file, which the system can send by itself."""
+        return self._fd
+
     def read_at(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes from `offset`; from any thread, several at a time."""
         return os.pread(self._fd, count, offset)

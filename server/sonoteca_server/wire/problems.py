@@ -34,6 +34,7 @@ from sonoteca_shared.tus import (
     UploadFinalError,
     UploadGoneError,
 )
+from sonoteca_shared.wav.region import NotLinearError
 
 # What tus has for a checksum that is wrong; no other protocol knows it.
 CHECKSUM_MISMATCH = 460
@@ -42,6 +43,7 @@ CHECKSUM_MISMATCH = 460
 STATUSES: tuple[tuple[type[SonotecaError], int], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (NotAWavError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (NotLinearError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (DigestMismatchError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (CursorExpiredError, HTTPStatus.GONE),
     (PeaksPendingError, HTTPStatus.CONFLICT),
@@ -71,7 +73,10 @@ _TITLES = {
     "name-taken": "The name is taken",
     "no-space": "The server's disk is full",
     "too-large": "The file is too large",
+    "not-linear": "This sound cannot be cut without decoding it",
     "digest-mismatch": "The bytes are not those that were announced",
+    "object-missing": "The bytes are not there",
+    "not-empty": "The repository is not empty",
     "offset-mismatch": "The upload stands at another byte",
     "upload-gone": "The upload is not there any more",
     "object-in-use": "A sound uses these bytes",

@@ -7,7 +7,7 @@ Zoom and other recorders write the list with lower-case letters.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sonoteca_shared.models import Marker
@@ -18,6 +18,8 @@ CUES_BYTES = 4 + 24 * MAX_CUES
 
 _CUE = 24
 _LTXT = 20
+# The chunks of a list, and the bytes that each has at least.
+_LABELS = {b"labl": 4, b"note": 4, b"ltxt": _LTXT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,9 @@ def read_labels(
 ) -> None:
     """Add what the chunks of an `adtl` list say to what is known."""
     for name, payload in chunks:
-        if name not in (b"labl", b"note", b"ltxt"):
+        if name not in _LABELS:
             continue
-        if len(payload) < (_LTXT if name == b"ltxt" else 4):
+        if len(payload) < _LABELS[name]:
             find("adtl.short")
             continue
         cue = struct.unpack_from(f"{order}I", payload)[0]
@@ -86,3 +88,29 @@ def markers(
         )
         for cue, at in sorted(cues.items(), key=lambda item: item[1])
     )
+
+
+def write_cues(cues: Mapping[int, int], *, order: str) -> bytes:
+    """The payload of a `cue ` chunk with these frames by their ids."""
+    entries = (
+        struct.pack(f"{order}II4sIII", cue, at, b"data", 0, 0, at) for cue, at in cues.items()
+    )
+    return struct.pack(f"{order}I", len(cues)) + b"".join(entries)
+
+
+def cut_labels(
+    chunks: Iterable[tuple[bytes, bytes]], cues: Mapping[int, int], *, frames: int, order: str
+) -> Iterator[tuple[bytes, bytes]]:
+    """What the chunks of an `adtl` list say of these cues; none is longer than the sound."""
+    for name, payload in chunks:
+        least = _LABELS.get(name)
+        if least is None or len(payload) < least:
+            continue
+        (cue,) = struct.unpack_from(f"{order}I", payload)
+        if cue not in cues:
+            continue
+        if name == b"ltxt":
+            length = min(struct.unpack_from(f"{order}I", payload, 4)[0], frames - cues[cue])
+            yield name, payload[:4] + struct.pack(f"{order}I", length) + payload[8:]
+        else:
+            yield name, payload

@@ -26,6 +26,7 @@ def upgrade() -> None:
     op.execute(f"DELETE FROM facts WHERE {_NOTES}")  # noqa: S608 - ours
     op.create_index("ix_revisions_object", "revisions", ["object"])
     op.create_index("ix_objects_peaks_blob", "objects", ["peaks_blob"])
+    op.create_index("ix_objects_repository", "objects", ["repository", "size"])
     op.create_index(
         "ix_collection_sounds_position", "collection_sounds", ["collection", "position", "sound"]
     )

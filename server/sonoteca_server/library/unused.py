@@ -1,0 +1,38 @@
+"""What nobody refers to: noted with its moment, so that upkeep can drop it when time has passed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, exists, or_, select
+
+from sonoteca_server.catalog.schema import objects, revisions, sounds, unused
+
+# Of blobs that no row names, and rows that nobody uses: what the notes are called.
+UNUSED_BLOB = "unused-blob "
+UNUSED_OBJECT = "unused-object "
+
+
+def is_used(connection: Connection, seq: int) -> bool:
+    """Whether a sound uses this object, or did in a revision that can come back."""
+    by_sound = exists().where(sounds.c.object == seq)
+    by_revision = exists().where(revisions.c.object == seq)
+    return bool(connection.execute(select(or_(by_sound, by_revision))).scalar_one())
+
+
+def note_unused(connection: Connection, names: Iterable[str], at: float) -> None:
+    """Note since when nothing refers to these; what is noted already keeps its moment."""
+    wanted = set(names)
+    query = select(unused.c.name).where(unused.c.name.in_(wanted))
+    known = set(connection.execute(query).scalars())
+    rows = [{"name": name, "since": at} for name in sorted(wanted - known)]
+    if rows:
+        connection.execute(unused.insert(), rows)
+
+
+def drop_object(connection: Connection, row: Row[*tuple[Any, ...]], at: float) -> None:
+    """Drop the row of an object that nobody uses; its blobs are unused from this moment on."""
+    connection.execute(objects.delete().where(objects.c.seq == row.seq))
+    left = [f"{UNUSED_BLOB}{key}" for key in (row.blob, row.peaks_blob) if key]
+    note_unused(connection, left, at)
