@@ -16,6 +16,31 @@ from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
 
+class _Connections:
+    """The connections of a line. Apart from it, so that a line goes with its last user."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+
+    def make(self, kind: Callable[..., Any], **facts: Any) -> HTTPConnection:
+        """A connection that will be cut with the others."""
+        connection: HTTPConnection = kind(**facts)
+        with self._lock:
+            self._known.add(connection)
+        return connection
+
+    def cut(self) -> None:
+        """Shut them all down."""
+        with self._lock:
+            known = list(self._known)
+        for each in known:
+            # As the plain socket it is: TLS would want to say goodbye first.
+            if isinstance(each.sock, socket.socket):
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(each.sock, socket.SHUT_RDWR)
+
+
 class Line(HTTPAdapter):
     """Carries the requests of one thread, and knows its connections while it waits for them.
 
@@ -24,8 +49,7 @@ class Line(HTTPAdapter):
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._connections: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+        self._connections = _Connections()
         super().__init__()
 
     def get_connection_with_tls_context(
@@ -38,22 +62,10 @@ class Line(HTTPAdapter):
         """The pool for a request, whose connections are remembered."""
         pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
         assert isinstance(pool, HTTPConnectionPool)
-        connect = partial(self._connect, type(pool).ConnectionCls)
-        pool.ConnectionCls = connect  # type: ignore[assignment]  # it is called and nothing else
+        make = partial(self._connections.make, type(pool).ConnectionCls)
+        pool.ConnectionCls = make  # type: ignore[assignment]  # it is called and nothing else
         return pool
 
     def cut(self) -> None:
         """Wake the thread of this line from whatever it waits for; its request fails."""
-        with self._lock:
-            connections = list(self._connections)
-        for each in connections:
-            # As the plain socket it is: TLS would want to say goodbye first.
-            if isinstance(each.sock, socket.socket):
-                with contextlib.suppress(OSError):
-                    socket.socket.shutdown(each.sock, socket.SHUT_RDWR)
-
-    def _connect(self, make: Callable[..., Any], **facts: Any) -> HTTPConnection:
-        connection: HTTPConnection = make(**facts)
-        with self._lock:
-            self._connections.add(connection)
-        return connection
+        self._connections.cut()
