@@ -77,8 +77,9 @@ class ServerProcess:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
+    def start(self, *flags: str) -> None:
+        """Start it and wait until it answers; with other flags from now on, if any are given."""
+        self._flags = flags or self._flags
         command = [sys.executable, "-m", "sonoteca_server", "serve", "--data", str(self._data),
                    "--port", str(self._port), *self._flags]  # fmt: skip
         with self._log.open("ab") if self._log else contextlib.nullcontext() as log:
