@@ -147,7 +147,6 @@ def _services(settings: Settings, library: Library, analysis: Analysis) -> Servi
         public_url=settings.public_url,
         max_upload_bytes=settings.max_upload_bytes,
         min_free_bytes=settings.min_free_bytes,
-        body_idle_s=settings.body_idle_s,
     )
 
 

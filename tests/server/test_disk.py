@@ -83,6 +83,22 @@ def test_an_upload_of_unknown_length_leaves_free_what_it_has_to(
     assert files(tmp_path / "incoming") == []
 
 
+def test_a_disk_that_fills_up_is_said_to_a_client_that_still_sends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def usage(_path: object) -> SimpleNamespace:
+        asked.append(1)
+        return SimpleNamespace(free=1 << 40 if len(asked) < 5 else 0)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    with serve(tmp_path) as server:
+        answer = post(server, bytes(50_000_000))
+    assert (answer.status_code, answer.json()["code"]) == (507, "no-space")
+    assert files(tmp_path / "incoming") == []
+
+
 def test_a_catalogue_that_cannot_grow_keeps_no_bytes_without_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,6 +166,12 @@ def test_the_first_bytes_may_come_with_the_creation(server: str, *, told: bool) 
     assert_sound(server, whole, other)
 
 
+def test_a_creation_that_is_refused_leaves_nothing(server: str, tmp_path: Path) -> None:
+    begun = ask("POST", f"{server}/files/", b"abcd", Upload_Length="3", **BYTES)
+    assert (begun.status_code, begun.json()["code"]) == (413, "length-exceeded")
+    assert parts(tmp_path) == []
+
+
 def test_bytes_of_another_type_do_not_make_an_upload(server: str) -> None:
     answer = ask("POST", f"{server}/files/", b"abc", Upload_Length="5", Content_Type="audio/wav")
     assert answer.status_code == 415

@@ -265,11 +265,14 @@ def test_what_nobody_was_told_of_is_cut_off(tmp_path: Path) -> None:
         url = create(server, len(DATA))
         patch(url, 0, DATA[:500])
     with next((tmp_path / "uploads").iterdir()).open("ab") as part:
-        part.write(b"torn")
+        part.write(bytes(len(DATA)))
     with serve(tmp_path) as again:
         url = url.replace(server, again)
         assert offset(url) == 500
-        assert_whole(again, patch(url, 500, DATA[500:]))
+        last = patch(url, 500, DATA[500:])
+        assert_whole(again, last)
+        sound = requests.get(again + last.headers["Sonoteca-Sound"], timeout=10).json()
+        assert requests.get(again + sound["links"]["file"], timeout=10).content == DATA
 
 
 def test_a_server_that_stops_ends_an_upload_and_keeps_its_bytes(tmp_path: Path) -> None:

@@ -318,6 +318,8 @@ class Uploads:
             raise NotFoundError("there is no such upload")
         if record.state == OPEN and record.expires <= self._clock():
             raise UploadGoneError(_GONE[EXPIRED])
+        if record.state != OPEN:
+            await asyncio.to_thread(self._parts.discard, key)  # a killed server may have left it
         if record.state in _GONE:
             raise UploadGoneError(_GONE[record.state], refused=record.outcome or "")
         if record.state == OPEN:

@@ -236,3 +236,6 @@ async def _write(connection: HTTP1Connection, data: bytes | memoryview) -> None:
     if written.done():
         await asyncio.sleep(0)  # else a fast reader keeps the loop for itself
     await written
+    if connection.stream.closed():
+        # Tornado's future does not say whether the bytes went out or were given up.
+        raise StreamClosedError(connection.stream.error)
