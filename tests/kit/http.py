@@ -89,8 +89,9 @@ class ServerProcess:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
+    def start(self, *flags: str) -> None:
+        """Start it and wait until it answers; with other flags from now on, if any are given."""
+        self._flags = flags or self._flags
         self.launch()
         assert self._process is not None
         assert self._process.stdout is not None
