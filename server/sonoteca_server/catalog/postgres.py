@@ -73,6 +73,16 @@ class PostgresCatalog:
         """The result of `function(connection, …)` in a read transaction of its own."""
         return await self._in_thread(lambda connection: function(connection, *args, **kwargs))
 
+    async def glance(
+        self,
+        function: Callable[Concatenate[Connection, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """As `read`: a server's answer has to be waited for, however little was asked."""
+        return await self.read(function, *args, **kwargs)
+
     async def write(
         self,
         function: Callable[Concatenate[Connection, P], T],
