@@ -24,7 +24,7 @@ import urllib3
 from sonoteca_desktop.line import Line
 from sonoteca_shared import __version__, routes
 from sonoteca_shared.errors import SonotecaError
-from sonoteca_shared.models import ChangePage, Problem, Sound, Uploaded
+from sonoteca_shared.models import ChangePage, Collection, Problem, Sound, Uploaded
 
 BLOCK = 256 << 10
 
@@ -95,6 +95,26 @@ class _Missing(msgspec.Struct):
     missing: list[str]
 
 
+class _CollectionPage(msgspec.Struct):
+    """A page of collections."""
+
+    next: str | None
+    results: list[Collection]
+
+
+class _Member(msgspec.Struct):
+    """A sound in a collection, of which the mirror knows all else."""
+
+    id: str
+
+
+class _MemberPage(msgspec.Struct):
+    """A page of the sounds in a collection."""
+
+    next: str | None
+    results: list[_Member]
+
+
 class Client:
     """One server; callable from any thread, each has connections of its own."""
 
@@ -124,6 +144,32 @@ class Client:
     def sound(self, path: str) -> Sound:
         """The sound at a path that the server named."""
         return self._decode(self.request("GET", path), Sound)
+
+    def collections(self) -> Iterator[Collection]:
+        """All collections."""
+        path: str | None = routes.COLLECTIONS
+        while path:
+            page = self._decode(self.request("GET", path), _CollectionPage)
+            yield from page.results
+            path = page.next
+
+    def collection(self, collection_id: str) -> Collection | None:
+        """A collection; None when it is gone."""
+        path = routes.fill(routes.COLLECTION, id=collection_id)
+        try:
+            return self._decode(self.request("GET", path), Collection)
+        except ServerRefusedError as refusal:
+            if refusal.status != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+
+    def members(self, collection_id: str) -> Iterator[str]:
+        """The ids of the sounds in a collection, in its order."""
+        path: str | None = routes.fill(routes.COLLECTION_SOUNDS, id=collection_id)
+        while path:
+            page = self._decode(self.request("GET", path), _MemberPage)
+            yield from (member.id for member in page.results)
+            path = page.next
 
     def missing(self, repository: str, digests: Sequence[str]) -> list[str]:
         """Those of at most 1,000 SHA-256 whose bytes the repository has not."""

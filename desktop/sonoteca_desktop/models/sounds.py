@@ -22,7 +22,7 @@ from PySide6.QtCore import (
 from sonoteca_desktop.models import units
 from sonoteca_desktop.models.questions import STATE, Answer, Question, Searcher
 from sonoteca_desktop.models.steps import steps_between
-from sonoteca_desktop.sync.mirror import Mirror, Scope
+from sonoteca_desktop.sync.mirror import Here, Mirror, Scope
 from sonoteca_shared.models import Sound
 
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
@@ -100,10 +100,12 @@ class SoundsModel(QAbstractTableModel):
         self._keys: array[int] = array("q")
         self._pages: OrderedDict[int, list[Sound | None]] = OrderedDict()
         self._local: frozenset[str] = frozenset()
+        self._pinned: frozenset[str] = frozenset()
         self._downloading: dict[str, float] = {}
         self.total = 0
         self.local_total = 0
         self.folders: list[tuple[str, int]] = []
+        self.ignored: tuple[str, ...] = ()
         self.loaded = False
         self._closed = False
         self.searcher = Searcher(mirror, self)
@@ -148,7 +150,7 @@ class SoundsModel(QAbstractTableModel):
     def refresh(self) -> None:
         """Ask again: the library changed. Rows that are still there keep their place."""
         self._debounce.stop()
-        self.searcher.ask(self._question, self._local)
+        self.searcher.ask(self._question, Here(self._local, self._pinned))
 
     def set_local(self, digests: Collection[str]) -> None:
         """Which sounds are on this computer, by the SHA-256 of their files."""
@@ -282,7 +284,7 @@ class SoundsModel(QAbstractTableModel):
             return  # typed on meanwhile: a newer answer is on its way
         fresh = answer.question != self._shown or not self.loaded
         self.total, self.local_total = answer.total, answer.local_total
-        self.folders = answer.folders
+        self.folders, self.ignored = answer.folders, answer.ignored
         self._shown, self.loaded = answer.question, True
         self.aboutToSwap.emit()
         self._swap(answer.keys, fresh=fresh)

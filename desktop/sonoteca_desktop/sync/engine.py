@@ -14,7 +14,8 @@ from sonoteca_desktop.client import (
     ServerRefusedError,
     ServerUnreachableError,
 )
-from sonoteca_desktop.sync.mirror import Mirror
+from sonoteca_desktop.sync.mirror import Gathered, Mirror
+from sonoteca_shared.models import ChangePage, Collection
 
 POLL_S = 1.0
 _LONGEST_WAIT_S = 8.0
@@ -89,7 +90,7 @@ class SyncEngine:
             while not self._stopping:
                 page = self._client.changes(self._mirror.cursor)
                 if page.results or page.more or page.cursor != self._mirror.cursor:
-                    self._mirror.apply(page)
+                    self._mirror.apply(page, self._collections(page))
                     changed = changed or bool(page.results)
                 if not page.more:
                     break
@@ -103,3 +104,18 @@ class SyncEngine:
             sentence = f"The copy of the library on this computer cannot be written: {error}."
             return SyncState(reached=False, changed=changed, sentence=sentence)
         return SyncState(reached=True, changed=changed)
+
+    def _collections(self, page: ChangePage) -> list[Gathered]:
+        """The collections that a page tells of, as they are now: the feed has their ids alone."""
+        if self._mirror.cursor is None:  # the first page is a snapshot, of sounds
+            return [self._gathered(each) for each in self._client.collections()]
+        told = {each.id for each in page.results if each.type.startswith("collection.")}
+        found = {each: self._client.collection(each) for each in told}
+        return [
+            Gathered(key) if collection is None else self._gathered(collection)
+            for key, collection in found.items()
+        ]
+
+    def _gathered(self, collection: Collection) -> Gathered:
+        members = tuple(self._client.members(collection.id))
+        return Gathered(collection.id, collection.name, members)

@@ -6,16 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import (
-    QAction,
-    QCloseEvent,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDragMoveEvent,
-    QDropEvent,
-    QGuiApplication,
-)
-from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
+from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from sonoteca_desktop.models.sounds import SORTS, Column, SoundsModel, Where
 from sonoteca_desktop.models.transfers import Action, TransfersModel
@@ -24,7 +16,7 @@ from sonoteca_desktop.views.asking import Asking
 from sonoteca_desktop.views.commands import Command, Commands
 from sonoteca_desktop.views.connection import Connection, Reach
 from sonoteca_desktop.views.dialogs import ClosingAnswer, ClosingQuestion
-from sonoteca_desktop.views.drops import DropOverlay, drop_words, dropped_paths
+from sonoteca_desktop.views.drops import DropOverlay, DropWindow
 from sonoteca_desktop.views.layout import column, row, rule
 from sonoteca_desktop.views.library import LibraryView
 from sonoteca_desktop.views.player_bar import PlayerBar, Transport
@@ -37,14 +29,14 @@ from sonoteca_desktop.views.transfers import TransfersPanel
 from sonoteca_desktop.views.waveform import PeaksSource, WaveformPainter
 
 
-class MainWindow(QMainWindow):
+class MainWindow(DropWindow):
     """Shows the models and says what the user wants; it neither sends nor fetches anything.
 
     It asks the player to pause, to go on, to seek and for its volume by itself; to play a sound
     somebody has to find its file, so that is a signal.
 
     Signals:
-        filesDropped(list[Path]): files and folders to upload: dropped, or picked in a dialog.
+        filesDropped(list[Path]): as in DropWindow; also files that were picked in a dialog.
         playRequested(Sound, float): play it, from so many seconds on.
         downloadRequested(list[Sound], Path): download them to this folder.
         downloadFolderChosen(Path): from now on downloads go here; worth remembering.
@@ -55,7 +47,6 @@ class MainWindow(QMainWindow):
         closing(): the window closes for good; transfers are to stop and go on next time.
     """
 
-    filesDropped = Signal(list)
     playRequested = Signal(object, float)
     downloadRequested = Signal(list, object)
     downloadFolderChosen = Signal(object)
@@ -82,7 +73,6 @@ class MainWindow(QMainWindow):
         self.setObjectName("mainWindow")
         self.setWindowTitle("Sonoteca")
         self.setWindowIcon(theme.icon("sonoteca", "accent"))
-        self.setAcceptDrops(True)
         self.resize(1440, 860)
         self.setMinimumSize(940, 560)
         self._sounds = sounds
@@ -102,7 +92,7 @@ class MainWindow(QMainWindow):
         self.player_bar = PlayerBar(theme, waveforms, peaks, volume=volume, parent=centre)
         self._transfers_rule = rule("transfersRule", centre, vertical=True)
         self._place(centre)
-        self.overlay = DropOverlay(theme, centre)
+        self.cover_with(DropOverlay(theme, centre))
         self.commands = Commands(theme, self, self.library.table)
         self.menu = self.commands.main_menu(self)
         self.row_menu = self.commands.row_menu(self)
@@ -228,6 +218,7 @@ class MainWindow(QMainWindow):
         self.sidebar.set_counts(self._sounds.total, self._sounds.local_total)
         self.sidebar.set_folders(self._sounds.folders)
         self.top.search.set_total(self._sounds.total)
+        self.top.search.show_ignored(self._sounds.ignored)
 
     def _choose_scope(self, scope: Scope) -> None:
         self.library.set_title(self.sidebar.title)
@@ -313,26 +304,6 @@ class MainWindow(QMainWindow):
             self._theme.apply(application, name)
         self.themeChosen.emit(name)
 
-    # Files dragged in
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if paths := dropped_paths(event.mimeData()):
-            self.overlay.cover(drop_words(paths))
-            _take_copies(event)
-
-    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        if not self.overlay.isHidden():
-            _take_copies(event)
-
-    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
-        self.overlay.hide()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.overlay.hide()
-        if paths := dropped_paths(event.mimeData()):
-            _take_copies(event)
-            self.filesDropped.emit(paths)
-
     # Menus, and what can be done now
 
     def _open_menu(self) -> None:
@@ -388,9 +359,3 @@ class MainWindow(QMainWindow):
         elif answer == ClosingAnswer.STOP:
             self._sure_to_close = True
             self.close()
-
-
-def _take_copies(event: QDropEvent) -> None:
-    # A file manager may offer to move: recordings must stay where they are.
-    event.setDropAction(Qt.DropAction.CopyAction)
-    event.accept()
