@@ -30,6 +30,7 @@ from sonoteca_desktop.sync.mirror import Mirror
 from sonoteca_desktop.transfers.gather import Gathered, gather
 from sonoteca_desktop.transfers.journal import Journal
 from sonoteca_desktop.transfers.queue import TransferQueue
+from sonoteca_desktop.transfers.soundcache import SoundCache
 from sonoteca_desktop.views.connection import Connection, Reach
 from sonoteca_desktop.views.main_window import MainWindow
 from sonoteca_desktop.views.theme import Theme
@@ -59,11 +60,15 @@ class Desktop(QObject):
         self.client = Client(server)
         self.mirror = Mirror(self.places.mirror)
         self.journal = Journal(self.places.journal)
+        self.heard = SoundCache(self.places.sounds, self.choices.cache_bytes)
         self.queue = TransferQueue(
-            self.journal, self.client, changed=self.bridge.tell_transfers_changed
+            self.journal,
+            self.client,
+            changed=self.bridge.tell_transfers_changed,
+            heard=self.heard,
         )
         self.sync = SyncEngine(self.mirror, self.client, self.bridge.tell_synced)
-        self.player = Player(self.client, self.places.sounds, output)
+        self.player = Player(self.client, self.heard, output)
         self.sounds = SoundsModel(self.mirror, self)
         self.transfers = TransfersModel(self.queue, self)
         self.overviews = Overviews(self.client, self.places.overviews, self)

@@ -31,6 +31,7 @@ from sonoteca_desktop.transfers.plan import (
     judge,
 )
 from sonoteca_desktop.transfers.roster import Roster
+from sonoteca_desktop.transfers.soundcache import SoundCache
 from sonoteca_desktop.transfers.source import size_to_send
 from sonoteca_desktop.transfers.tus import Tus
 from sonoteca_desktop.transfers.upload import Arrived, Begun, Offer, Upload, end_quietly
@@ -58,6 +59,7 @@ class TransferQueue:
         client: Client,
         *,
         changed: Callable[[], None],
+        heard: SoundCache | None = None,
         at_once: int = 3,
     ) -> None:
         self._journal = journal
@@ -70,6 +72,9 @@ class TransferQueue:
         # A server on this computer may get another port with every start.
         self._server = _THIS_COMPUTER if is_loopback(client.base_url) else client.base_url
         self._roster = Roster(journal, self._server)
+        self._heard = heard
+        if heard is not None:
+            heard.lend_from(self._roster.unfinished)
 
     def start(self) -> None:
         """Begin to work; what was running goes on by itself."""
@@ -300,7 +305,12 @@ class TransferQueue:
             return Upload(self._client, offer, begun, control, remember).run()
         part = target.part_path(row.path, row.tag)
         wanted = Wanted(row.url, row.size, row.etag, row.sha256, row.path, part)
-        return Download(self._client, wanted, row.durable, control).run()
+        heard = self._heard
+        cache = None if heard is None else heard.open(row.sha256, row.size)
+        landed = Download(self._client, wanted, row.durable, control, cache).run()
+        if heard is not None:
+            heard.drop(row.sha256)
+        return landed
 
     def _finish(self, entry: Entry, outcome: Landed | Arrived) -> None:
         row = entry.row

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from sonoteca_desktop.transfers import target
 from sonoteca_desktop.transfers.entry import Entry, Transfer
 from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
 from sonoteca_desktop.transfers.plan import Event, Kind, State, after
@@ -65,6 +66,16 @@ class Roster:
         """The SHA-256 of everything that was downloaded here and, when last looked, was there."""
         with self._news:
             return frozenset(self._local) - self._gone
+
+    def unfinished(self, sha256: str) -> tuple[Path, int] | None:
+        """The part file of a download of these bytes, and how many of them are safe in it."""
+        with self._news:
+            for each in self._shown():
+                row = each.row
+                if row.sha256 == sha256 and row.kind is Kind.DOWNLOAD and row.durable:
+                    done = row.state is State.DONE
+                    return (row.path if done else target.part_path(row.path, row.tag)), row.durable
+        return None
 
     def look_for_files(self) -> bool:
         """Look whether downloads are still where they were put; whether there is news."""
