@@ -54,6 +54,11 @@ class Places:
         return self._own / "sounds"
 
     @property
+    def kept(self) -> Path:
+        """Sounds that are kept here for good."""
+        return self._own / "kept"
+
+    @property
     def overviews(self) -> Path:
         """Waveforms that were seen."""
         return self._own / "overviews"

@@ -54,6 +54,13 @@ class Where(StrEnum):
     CLOUD = "In the library on the server"
     DOWNLOADING = "Downloading"
     LOCAL = "On this computer"
+    KEPT = "Kept on this computer"
+    KEEPING = "Waiting to be kept on this computer"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the bytes are on this computer."""
+        return self in (Where.LOCAL, Where.KEPT)
 
 
 TITLES = {
@@ -84,9 +91,11 @@ class SoundsModel(QAbstractTableModel):
         swapped(bool): the new rows are there; True when they answer a new question, False when
             the library itself changed.
         failed(str): the mirror could not be read; the sentence says why.
+        pinnedChanged(): other sounds are kept on this computer for good.
     """
 
     aboutToSwap = Signal()
+    pinnedChanged = Signal()
     swapped = Signal(bool)
     failed = Signal(str)
 
@@ -159,6 +168,15 @@ class SoundsModel(QAbstractTableModel):
             self._redraw(Column.STATE)
             self.refresh()
 
+    def set_pinned(self, digests: Collection[str]) -> None:
+        """Which sounds are kept on this computer for good, or are to be, by SHA-256."""
+        if (pinned := frozenset(digests)) != self._pinned:
+            self._pinned = pinned
+            self._redraw(Column.STATE)
+            self.pinnedChanged.emit()
+            if "pinned" in self._question.words:
+                self.refresh()
+
     def set_downloading(self, progress: Mapping[str, float]) -> None:
         """Which sounds are being downloaded, by SHA-256, and how far they are (0 to 1)."""
         if progress != self._downloading:
@@ -199,10 +217,17 @@ class SoundsModel(QAbstractTableModel):
         except ValueError:
             return None
 
+    def is_pinned(self, sound: Sound) -> bool:
+        """Whether the sound is kept on this computer for good, or is to be."""
+        return sound.sha256 in self._pinned
+
     def where(self, sound: Sound) -> Where:
+        pinned = sound.sha256 in self._pinned
         if sound.sha256 in self._local:
-            return Where.LOCAL
-        return Where.DOWNLOADING if sound.sha256 in self._downloading else Where.CLOUD
+            return Where.KEPT if pinned else Where.LOCAL
+        if sound.sha256 in self._downloading:
+            return Where.DOWNLOADING
+        return Where.KEEPING if pinned else Where.CLOUD
 
     # Qt's questions
 

@@ -52,6 +52,12 @@ _ACTIONS = {
 }
 
 
+def actions(transfer: Transfer) -> tuple[Action, ...]:
+    """What can be done with a transfer; what is kept for a pin ends with that alone."""
+    offered = _ACTIONS[transfer.state]
+    return tuple(each for each in offered if not (transfer.kept and each is Action.CANCEL))
+
+
 def line(transfer: Transfer) -> str:
     """The second line of a transfer: how far it is, or why it is not going on."""
     size = units.size(transfer.total)
@@ -67,6 +73,7 @@ def line(transfer: Transfer) -> str:
             return f"Checking {size}"
         case State.DONE:
             usual = "uploaded" if transfer.kind == Kind.UPLOAD else "verified"
+            usual = "kept on this computer" if transfer.kept else usual
             return f"{size} · {transfer.note or usual}"
         case State.QUEUED:
             return transfer.note or f"Waiting for its turn · {size}"
@@ -192,7 +199,7 @@ class TransfersModel(QAbstractListModel):
             return transfer
         if role == LineRole:
             return line(transfer)
-        return _ACTIONS[transfer.state] if role == ActionsRole else None
+        return actions(transfer) if role == ActionsRole else None
 
     # The queue, ten times a second
 

@@ -11,7 +11,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from sonoteca_desktop.transfers.bandwidth import Bandwidth
 from sonoteca_desktop.transfers.control import Control, StoppedError
 from sonoteca_desktop.transfers.download import Download, Landed, Wanted
 from sonoteca_desktop.transfers.entry import Entry, Transfer
-from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
+from sonoteca_desktop.transfers.journal import Journal, JournalError, Pin, Row
 from sonoteca_desktop.transfers.plan import (
     LOOK_AGAIN,
     Event,
@@ -70,11 +70,11 @@ class TransferQueue:
         self._bandwidth = Bandwidth(journal.limit())
         self._threads: list[threading.Thread] = []
         # A server on this computer may get another port with every start.
-        self._server = _THIS_COMPUTER if is_loopback(client.base_url) else client.base_url
-        self._roster = Roster(journal, self._server)
+        self.server = _THIS_COMPUTER if is_loopback(client.base_url) else client.base_url
+        self._roster = Roster(journal, self.server)
         self._heard = heard
         if heard is not None:
-            heard.lend_from(self._roster.unfinished)
+            heard.lend_from(self._roster.part_of)
 
     def start(self) -> None:
         """Begin to work; what was running goes on by itself."""
@@ -104,7 +104,7 @@ class TransferQueue:
     def download_all(self, sounds: Iterable[Sound], folder: Path) -> list[int]:
         """Fetch many sounds into a folder, in one write of the journal."""
         place = _absolute(folder)
-        return self._add([orders.download(self._server, sound, place) for sound in sounds])
+        return self._add([orders.download(self.server, sound, place) for sound in sounds])
 
     def upload(self, path: Path, folder: str) -> int:
         """Send a file into a folder of the library; the key of the transfer."""
@@ -113,8 +113,36 @@ class TransferQueue:
     def upload_all(self, files: Iterable[tuple[Path, str]]) -> list[int]:
         """Send many files, each into its folder of the library, in one write of the journal."""
         return self._add(
-            [orders.upload(self._server, _absolute(path), folder) for path, folder in files]
+            [orders.upload(self.server, _absolute(path), folder) for path, folder in files]
         )
+
+    def keep(self, wanted: Iterable[tuple[Sound, Pin]], folder: Path) -> None:
+        """Fetch sounds for pins into a folder of ours, when nobody waits for anything else."""
+        self._add([orders.keep(self.server, sound, folder, pin) for sound, pin in wanted])
+
+    def kept(self) -> list[Row]:
+        """What was fetched for pins, or is to be."""
+        return self._roster.kept()
+
+    def free(self, rows: Iterable[Row]) -> None:
+        """Give up what was fetched for pins, and remove its files; waits for the disk."""
+        unfinished = set()
+        for row in rows:
+            if row.state is not State.DONE:
+                unfinished.add(row.key)
+                continue
+            with target.local_trouble(row.path):
+                row.path.unlink(missing_ok=True)
+            self._roster.free(row.key)
+        self._remove(lambda entry: entry.row.key in unfinished)
+        self._changed()
+
+    def reassign(self, pins: Mapping[int, Pin]) -> None:
+        """Let these transfers, by key, be kept for other pins than before."""
+        with self._roster.changing():
+            for key, pin in pins.items():
+                self._roster.assign(key, pin.key)
+        self._roster.write()
 
     def pause(self, key: int) -> None:
         """Stop a transfer until `resume`, over restarts too."""

@@ -38,6 +38,7 @@ class RangeCache:
         self._present = RangeSet(present)
         self._lent = -1
         self._lent_end = 0
+        self._whole = -1
         self._comes = False
         self._awaited = -1
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
@@ -77,6 +78,8 @@ class RangeCache:
         """The bytes at `offset` as far as they are there: up to `count`, fewer before a gap."""
         with self.changed:
             count = min(count, self._available(offset))
+            if self._whole >= 0:
+                return os.pread(self._whole, count, offset) if count > 0 else b""
             lent = max(0, min(count, self._lent_end - offset))
             file = self._lent
         data = os.pread(file, lent, offset) if lent else b""
@@ -126,6 +129,14 @@ class RangeCache:
             self._lent, self._lent_end = copy, end
             self.changed.notify_all()
 
+    def lend_whole(self, file: int) -> None:
+        """All bytes can be read from this file."""
+        copy = os.dup(file)
+        weakref.finalize(self, os.close, copy)
+        with self.changed:
+            self._whole = copy
+            self.changed.notify_all()
+
     def lent(self, end: int, *, comes: bool) -> None:
         """The lender has come so far; whether it goes on from there just now."""
         with self.changed:
@@ -153,9 +164,12 @@ class RangeCache:
         with self.changed:
             self._present = RangeSet()
             self._lent_end = 0
+            self._whole = -1
         self.keep()
 
     def _available(self, offset: int) -> int:
+        if self._whole >= 0:
+            return max(0, self.size - offset)
         end, before = offset, -1
         while end != before:
             before = end

@@ -18,6 +18,7 @@ from sonoteca_desktop.transfers.entry import Entry, Transfer
 from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
 from sonoteca_desktop.transfers.plan import Event, Kind, State, after
 
+_PATIENT = 2
 _BUSY = frozenset({State.QUEUED, State.HASHING, State.RUNNING, State.VERIFYING, State.WAITING})
 
 
@@ -37,6 +38,7 @@ class Roster:
         self._entries: dict[int, Entry] = {}
         self._local: dict[str, list[tuple[Path, int]]] = {}
         self._gone: frozenset[str] = frozenset()
+        self._kept: dict[int, Row] = {}
         self._hold_until = 0.0
         self._closed = False
         for row in journal.rows(server):
@@ -67,15 +69,22 @@ class Roster:
         with self._news:
             return frozenset(self._local) - self._gone
 
-    def unfinished(self, sha256: str) -> tuple[Path, int] | None:
-        """The part file of a download of these bytes, and how many of them are safe in it."""
+    def part_of(self, sha256: str) -> tuple[Path, int] | None:
+        """A file of ours with the first of these bytes, and how many are safe in it."""
         with self._news:
-            for each in self._shown():
-                row = each.row
-                if row.sha256 == sha256 and row.kind is Kind.DOWNLOAD and row.durable:
-                    done = row.state is State.DONE
-                    return (row.path if done else target.part_path(row.path, row.tag)), row.durable
+            for row in self._kept.values():
+                if row.sha256 == sha256 and row.state is State.DONE:
+                    return row.path, row.size
+            for row in (each.row for each in self._shown()):
+                unfinished = row.kind is Kind.DOWNLOAD and row.state is not State.DONE
+                if row.sha256 == sha256 and unfinished and row.durable:
+                    return target.part_path(row.path, row.tag), row.durable
         return None
+
+    def kept(self) -> list[Row]:
+        """What was fetched for pins, or is to be; also what is no longer in the list."""
+        with self._news:
+            return [replace(row) for row in self._kept.values() if _is_kept(row)]
 
     def look_for_files(self) -> bool:
         """Look whether downloads are still where they were put; whether there is news."""
@@ -154,6 +163,26 @@ class Roster:
                 self._journal.save([entry.row])
             else:
                 self._journal.forget([entry.row.key])
+                with self._news:
+                    self._kept.pop(entry.row.key, None)
+
+    def free(self, key: int) -> None:
+        """A file that was fetched for a pin is here no more."""
+        with self._writing:
+            with self._news:
+                row = self._kept.pop(key)
+                self._entries.pop(key, None)
+                self._unwritten.pop(key, None)
+                files = self._local.get(row.sha256, [])
+                self._local[row.sha256] = [file for file in files if file[0] != row.path]
+                if not self._local[row.sha256]:
+                    del self._local[row.sha256]
+            self._journal.forget([key])
+
+    def assign(self, key: int, pin: str) -> None:
+        """It is kept for another pin from now on. Call it inside `changing`."""
+        self._kept[key].kept = pin
+        self._unwritten[key] = self._kept[key]
 
     def restart(self) -> None:
         """What was running when the program ended goes on by itself."""
@@ -192,14 +221,20 @@ class Roster:
         with self._news:
             while not self._closed:
                 now = time.monotonic()
-                soonest = None
+                soonest, patient = None, None
                 for entry in self._entries.values():
                     at = self._due_at(entry)
                     if at is not None and at <= now:
+                        if entry.row.kept and not entry.row.removed:
+                            patient = patient or entry
+                            continue
                         entry.busy = True
                         return entry
                     if at is not None:
                         soonest = at if soonest is None else min(soonest, at)
+                if patient is not None and self._may_keep():
+                    patient.busy = True
+                    return patient
                 self._news.wait(None if soonest is None else soonest - now)
         return None
 
@@ -215,6 +250,10 @@ class Roster:
     def closed(self) -> bool:
         """Whether nothing is to be started any more."""
         return self._closed
+
+    def _may_keep(self) -> bool:
+        """Whether what nobody waits for may start: a worker stays free for what somebody does."""
+        return sum(each.busy and bool(each.row.kept) for each in self._entries.values()) < _PATIENT
 
     def _due_at(self, entry: Entry) -> float | None:
         """When a worker should look at a transfer; None: not before something happens to it."""
@@ -234,6 +273,8 @@ class Roster:
 
     def _take_up(self, row: Row) -> None:
         self._note_local(row)
+        if row.kept:
+            self._kept[row.key] = row
         if not (row.removed and row.state is State.DONE):
             self._entries[row.key] = Entry(row)
 
@@ -244,6 +285,10 @@ class Roster:
 
     def _shown(self) -> Iterator[Entry]:
         return (each for each in self._entries.values() if not each.row.removed)
+
+
+def _is_kept(row: Row) -> bool:
+    return row.state is State.DONE or not row.removed
 
 
 def _is_there(path: Path, size: int) -> bool:

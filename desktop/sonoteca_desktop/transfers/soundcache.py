@@ -90,7 +90,10 @@ class SoundCache:
         found = self._find_part(sha256)
         if found is not None:
             with contextlib.suppress(OSError), found[0].open("rb") as part:
-                cache.lend(part.fileno(), found[1])
+                if found[1] == cache.size:
+                    cache.lend_whole(part.fileno())
+                else:
+                    cache.lend(part.fileno(), found[1])
 
     def _touch(self, sha256: str) -> None:
         with contextlib.suppress(OSError):  # nothing of it was kept yet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,14 +10,16 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
-from sonoteca_desktop.models.sounds import SORTS, Column, SoundsModel, Where
+from sonoteca_desktop.models.sounds import SORTS, Column, SoundsModel
 from sonoteca_desktop.models.transfers import Action, TransfersModel
+from sonoteca_desktop.sync.keeping import Pin
 from sonoteca_desktop.sync.mirror import ALL, Scope
 from sonoteca_desktop.views.asking import Asking
 from sonoteca_desktop.views.commands import Command, Commands
 from sonoteca_desktop.views.connection import Connection, Reach
 from sonoteca_desktop.views.dialogs import ClosingAnswer, ClosingQuestion
 from sonoteca_desktop.views.drops import DropOverlay, DropWindow
+from sonoteca_desktop.views.keeping import Keeping
 from sonoteca_desktop.views.layout import column, row, rule
 from sonoteca_desktop.views.library import LibraryView
 from sonoteca_desktop.views.player_bar import PlayerBar, Transport
@@ -40,6 +43,8 @@ class MainWindow(DropWindow):
         playRequested(Sound, float): play it, from so many seconds on.
         downloadRequested(list[Sound], Path): download them to this folder.
         downloadFolderChosen(Path): from now on downloads go here; worth remembering.
+        pinRequested(list[Pin]): keep these on this computer from now on.
+        freeRequested(list[Pin], list[Sound]): keep these no longer, and give their room back.
         showInFolderRequested(Sound): show its local file in a file manager.
         retryRequested(): ask the server again at once.
         themeChosen(str): "dark" or "light"; worth remembering.
@@ -50,6 +55,8 @@ class MainWindow(DropWindow):
     playRequested = Signal(object, float)
     downloadRequested = Signal(list, object)
     downloadFolderChosen = Signal(object)
+    pinRequested = Signal(list)
+    freeRequested = Signal(list, list)
     showInFolderRequested = Signal(object)
     retryRequested = Signal()
     themeChosen = Signal(str)
@@ -97,6 +104,7 @@ class MainWindow(DropWindow):
         self.menu = self.commands.main_menu(self)
         self.row_menu = self.commands.row_menu(self)
         self._asking = Asking(download_folder, self)
+        self._keeping = Keeping(self.commands, sounds, self.library.table, self)
         self._link = PlayerLink(player, self.player_bar, self.library.table, self)
         self._wire_library(peaks)
         self._wire_link()
@@ -116,6 +124,11 @@ class MainWindow(DropWindow):
     def show_notice(self, sentence: str) -> None:
         """Say something once over the table, such as what could not be uploaded and why."""
         self.library.notice.tell(sentence)
+
+    def show_pins(self, pins: Collection[Pin]) -> None:
+        """Show what is kept on this computer for good."""
+        self._keeping.show_pins(pins)
+        self.sidebar.set_pins(sorted(pin.value for pin in pins if pin.kind == "search"))
 
     def set_server_url(self, url: str) -> None:
         """Where links to sounds begin."""
@@ -149,6 +162,7 @@ class MainWindow(DropWindow):
         self.top.search.wordsChanged.connect(self._sounds.search)
         self.top.search.leftDownwards.connect(self._leave_search)
         self.sidebar.scopeChosen.connect(self._choose_scope)
+        self.sidebar.searchChosen.connect(self.top.search.setText)
         self._sounds.swapped.connect(self._swapped)
         self.library.wayTaken.connect(self._take_way)
         self.library.retryRequested.connect(self.retryRequested)
@@ -164,6 +178,8 @@ class MainWindow(DropWindow):
         self._link.runningChanged.connect(self._show_running)
         self._link.shownChanged.connect(self._allow)
         self.player_bar.volumeChanged.connect(self.volumeChanged)
+        self._keeping.pinRequested.connect(self.pinRequested)
+        self._keeping.freeRequested.connect(self.freeRequested)
         self._asking.filesChosen.connect(self.filesDropped)
         self._asking.downloadRequested.connect(self.downloadRequested)
         self._asking.downloadFolderChosen.connect(self.downloadFolderChosen)
@@ -321,7 +337,7 @@ class MainWindow(DropWindow):
         """Enable what can be done, and nothing else."""
         chosen = bool(self.library.table.selectionModel().hasSelection())
         current = self.library.table.current_sound()
-        local = current is not None and self._sounds.where(current) == Where.LOCAL
+        local = current is not None and self._sounds.where(current).is_here
         playable = self._link.shown is not None or self._sounds.rowCount() > 0
         for command, able in (
             (Command.DOWNLOAD, chosen),
@@ -336,6 +352,7 @@ class MainWindow(DropWindow):
         ):
             self.commands[command].setEnabled(able)
         self.player_bar.set_can_play(can_play=playable)
+        self._keeping.allow()
 
     # Closing
 
