@@ -80,6 +80,19 @@ def find_page(
     )
 
 
+def find_counted_page(
+    connection: Connection,
+    wanted: SoundFilter,
+    order: Order,
+    *,
+    size: int,
+    cursor: Cursor | None = None,
+) -> tuple[Found, int, bool]:
+    """A page as of `find_page`, and the count of all that matches, of the same moment."""
+    found = find_page(connection, wanted, order, size=size, cursor=cursor)
+    return found, *count(connection, wanted)
+
+
 def count(connection: Connection, wanted: SoundFilter) -> tuple[int, bool]:
     """How many sounds match, and whether there may be more: neither goes on for ever."""
     asked = asked_of(connection, wanted)
@@ -115,7 +128,7 @@ def _rows(
     plan = _plan(connection, wanted, order)
     rows: list[Row[*tuple[Any, ...]]] = []
     for section in sections(order, cursor, walked=plan.few is None):
-        rows += connection.execute(_section(section, order, plan).limit(size - len(rows)))
+        rows += connection.execute(_section(section, order, plan).limit(size - len(rows))).all()
         if len(rows) == size:
             break
     return rows
