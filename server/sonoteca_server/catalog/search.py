@@ -12,10 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, tuple_
 
 from sonoteca_server.catalog.conditions import Condition, Seqs
-from sonoteca_server.catalog.constructs import OneOf, Unindexed
+from sonoteca_server.catalog.constructs import Unindexed
 from sonoteca_server.catalog.filters import SoundFilter, asked_of
 from sonoteca_server.catalog.orders import Cursor, Order, Section, sections
 from sonoteca_server.catalog.schema import sounds
@@ -38,7 +38,7 @@ class _Plan:
     """How a page is made: from a few sounds, sorted; else along the order, where `among` some."""
 
     asked: list[Condition]
-    few: Seqs | None = None
+    few: ColumnElement[bool] | None = None
     among: Seqs | None = None
 
 
@@ -140,7 +140,9 @@ def _plan(connection: Connection, wanted: SoundFilter, order: Order) -> _Plan:
     asked = asked_of(connection, wanted)
     found, number = _rarest(connection, asked, few if postgresql else _SOME)
     if found is not None and number <= few:
-        return _Plan(asked, few=found)
+        # As an array, so that PostgreSQL looks each one up; it would rather join with all sounds.
+        listed = func.any(func.array(found.scalar_subquery()))
+        return _Plan(asked, few=sounds.c.seq == listed if postgresql else sounds.c.seq.in_(found))
     asked = asked_of(connection, wanted, walked=order.column)
     return _Plan(asked, among=None if postgresql or number > _SOME else found)
 
@@ -150,7 +152,7 @@ def _section(section: Section, order: Order, plan: _Plan) -> Rows:
         sounds.c.doc, sounds.c.name, order.column.label("value"), order.tie.label("tie")
     )
     if plan.few is not None:
-        query = query.where(OneOf(sounds.c.seq, plan.few))
+        query = query.where(plan.few)
     if plan.among is not None:
         query = query.where(Unindexed(sounds.c.seq).in_(plan.among))
     query = _holding(query, plan.asked)
