@@ -174,7 +174,9 @@ def _rarest(connection: Connection, asked: list[Condition], most: int) -> tuple[
     best, least = None, most + 1
     for condition in asked:
         if condition.found_by is not None:
-            number = _size(connection, condition.found_by, least - 1)
+            number = 0 if condition.some is None else _size(connection, condition.some, least - 1)
+            if number < least:
+                number = _size(connection, condition.found_by, least - 1)
             if best is None or number < least:
                 best, least = condition.found_by, number
     return best, least
