@@ -10,7 +10,7 @@ import contextlib
 import ipaddress
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -21,6 +21,7 @@ import msgspec
 import requests
 import urllib3
 
+from sonoteca_desktop.line import Line
 from sonoteca_shared import __version__, routes
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.models import ChangePage, Problem, Sound, Uploaded
@@ -30,7 +31,7 @@ BLOCK = 256 << 10
 _CONNECT_TIMEOUT = 10.0
 _SILENCE_TIMEOUT = 30.0
 # After the last byte of an upload the server syncs the file to its disk before it answers.
-_UPLOAD_TIMEOUT = 300.0
+UPLOAD_TIMEOUT = 300.0
 
 _Answer = TypeVar("_Answer")
 
@@ -88,6 +89,12 @@ class Posted:
     created: bool
 
 
+class _Missing(msgspec.Struct):
+    """The answer of `have`."""
+
+    missing: list[str]
+
+
 class Client:
     """One server; callable from any thread, each has connections of its own."""
 
@@ -101,7 +108,7 @@ class Client:
         """The changes after the cursor (None: from the beginning); or CursorExpiredError."""
         path = routes.with_query(routes.CHANGES, since=cursor or "", limit=str(limit))
         try:
-            return self._decode(self._request("GET", path), ChangePage)
+            return self._decode(self.request("GET", path), ChangePage)
         except ServerRefusedError as refusal:
             if refusal.status == HTTPStatus.GONE:
                 raise CursorExpiredError(str(refusal)) from refusal
@@ -112,18 +119,28 @@ class Client:
         path = routes.fill(routes.SOUND_PEAKS, id=sound.id)
         path = routes.with_query(path, spp=str(spp))
         headers = {"Accept": "application/octet-stream"}
-        return self._request("GET", path, headers=headers).content
+        return self.request("GET", path, headers=headers).content
 
-    def post(self, body: Body, *, name: str, folder: str, repository: str = "main") -> Posted:
-        """Upload a WAV; a refusal tells why the server does not take it."""
+    def sound(self, path: str) -> Sound:
+        """The sound at a path that the server named."""
+        return self._decode(self.request("GET", path), Sound)
+
+    def missing(self, repository: str, digests: Sequence[str]) -> list[str]:
+        """Those of at most 1,000 SHA-256 whose bytes the repository has not."""
+        answer = self._ask(routes.HAVE, {"repository": repository, "sha256": digests})
+        return self._decode(answer, _Missing).missing
+
+    def refer(self, sha256: str, *, name: str, folder: str, repository: str) -> Posted | None:
+        """Make a sound of bytes that the repository has; None when it has not."""
         # Bytes that the library has under another name are reported, not added a second time.
-        path = routes.with_query(
-            routes.POST, name=name, folder=folder, repository=repository, on_duplicate="skip"
-        )
-        headers = {"Content-Type": "audio/wav"}
-        response = self._request(
-            "POST", path, headers=headers, data=body, silence_timeout=_UPLOAD_TIMEOUT
-        )
+        wish = {"repository": repository, "name": name, "folder": folder, "on_duplicate": "skip"}
+        try:
+            response = self._ask(routes.SOUNDS, {"sha256": sha256, **wish})
+        except ServerRefusedError as refusal:
+            # A server that takes nothing but bytes here is an older one.
+            if refusal.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.UNSUPPORTED_MEDIA_TYPE):
+                raise
+            return None
         sound = self._decode(response, Uploaded)
         return Posted(sound, created=response.status_code == HTTPStatus.CREATED)
 
@@ -141,7 +158,7 @@ class Client:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
             if etag:
                 headers["If-Range"] = etag
-        return self._request("GET", path, headers=headers, stream=True)
+        return self.request("GET", path, headers=headers, stream=True)
 
     def close(self) -> None:
         """Let go of all idle connections, those of other threads too."""
@@ -150,15 +167,22 @@ class Client:
         for session in sessions:
             session.close()
 
-    def _request(
+    @property
+    def line(self) -> Line:
+        """What carries the requests of the calling thread; any other thread may cut it."""
+        self._session()
+        line: Line = self._here.line
+        return line
+
+    def request(
         self,
         method: str,
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
-        data: Body | None = None,
+        data: Body | bytes | None = None,
         stream: bool = False,
-        silence_timeout: float = _SILENCE_TIMEOUT,
+        silence_timeout: float | None = None,
     ) -> requests.Response:
         """Send one request; the response when it is a success, else the error that it means."""
         with self._network():
@@ -168,7 +192,7 @@ class Client:
                 headers=headers,
                 data=data,  # type: ignore[arg-type]  # the stubs do not know sized iterables
                 stream=stream,
-                timeout=(_CONNECT_TIMEOUT, silence_timeout),
+                timeout=(_CONNECT_TIMEOUT, silence_timeout or _SILENCE_TIMEOUT),
                 # A redirected POST would become a GET, and the upload be taken for done.
                 allow_redirects=method == "GET",
             )
@@ -176,6 +200,10 @@ class Client:
             return response
         with response:
             raise _refusal(response)
+
+    def _ask(self, path: str, question: object) -> requests.Response:
+        headers = {"Content-Type": "application/json"}
+        return self.request("POST", path, headers=headers, data=msgspec.json.encode(question))
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._here, "session", None)
@@ -187,7 +215,8 @@ class Client:
             session.headers["Accept"] = "application/json"
             # Bytes are counted and compared: a coding on the way would change both.
             session.headers["Accept-Encoding"] = "identity"
-            self._here.session = session
+            self._here.session, self._here.line = session, Line()
+            session.mount(self.base_url, self._here.line)
             with self._lock:
                 self._sessions.add(session)
         return session
@@ -275,8 +304,14 @@ def _refusal(response: requests.Response) -> ServerRefusedError:
     try:
         problem = msgspec.json.decode(response.content, type=Problem)
     except (msgspec.DecodeError, requests.RequestException):
+        # An answer to HEAD has no body; of an upload it may say why it was refused.
+        code = response.headers.get("Sonoteca-Refused", "")
         title = f"The server answered {response.status_code} {response.reason or ''}".strip()
-        return ServerRefusedError(response.status_code, "unexplained", title, "", retry_after)
+        if code:
+            title = f"The server looked at the file and does not take it ({code})"
+        return ServerRefusedError(
+            response.status_code, code or "unexplained", title, "", retry_after
+        )
     return ServerRefusedError(
         response.status_code, problem.code, problem.title, problem.detail, retry_after
     )

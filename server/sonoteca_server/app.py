@@ -61,14 +61,16 @@ class Library:
         self._lock = lock_folder(folder)
         try:
             self.blobs = LocalBlobs(folder)
+            self.blobs.sweep()
+            self.blobs.ballast.give_up_if_scarce()
             self.parts = GrowingParts(folder)
             if not self.blobs.empty and not home.exists():
                 raise CannotStartError(
                     f"{folder} holds recordings, but there is no catalogue in {home}: restore it "
                     "from a backup; an empty one would hide them all"
                 )
-            self.blobs.sweep()
-            self.catalog = home.open()
+            self.catalog = home.open(self.blobs.ballast.give_up)
+            self.blobs.ballast.keep()
         except OSError as error:
             os.close(self._lock)
             raise CannotStartError(f"{folder} cannot be used: {error}") from error
@@ -149,7 +151,6 @@ def _services(settings: Settings, library: Library, analysis: Analysis) -> Servi
         public_url=settings.public_url,
         max_upload_bytes=settings.max_upload_bytes,
         min_free_bytes=settings.min_free_bytes,
-        body_idle_s=settings.body_idle_s,
     )
 
 

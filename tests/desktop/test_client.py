@@ -23,10 +23,12 @@ from tests.kit.faults import (
     cut,
     faulty_server,
     hang_up,
+    make_sound,
     refuse,
     reply,
     stall,
 )
+from tests.kit.receiving import Upload
 
 
 class Blocks:
@@ -44,6 +46,12 @@ class Blocks:
             yield b"a" * (1 << 16)
             if self.trouble:
                 raise self.trouble
+
+
+def send(server: FaultyServer, client: Client, body: Blocks) -> None:
+    server.received.uploads["/files/1"] = Upload(len(body), {"filename": "a.wav"})
+    headers = {"Upload-Offset": "0"}
+    client.request("PATCH", "/files/1", headers=headers, data=body)
 
 
 @pytest.fixture
@@ -121,47 +129,51 @@ def test_says_when_the_connection_breaks(server: FaultyServer, client: Client) -
         client.changes(None)
 
 
-def test_uploads_with_length_name_and_folder(server: FaultyServer, client: Client) -> None:
-    posted = client.post(Blocks(3), name="Tür & Tor.wav", folder="a/b")
-    asked = server.asked[0]
-    assert posted.created
-    assert (posted.sound.name, posted.sound.folder) == ("Tür & Tor.wav", "a/b")
-    assert asked.arguments == {
-        "name": "Tür & Tor.wav",
-        "folder": "a/b",
-        "repository": "main",
-        "on_duplicate": "skip",
-    }
+def test_a_body_is_sent_with_its_length(server: FaultyServer, client: Client) -> None:
+    send(server, client, Blocks(3))
+    asked = server.asked[-1]
     assert asked.headers["Content-Length"] == str(3 << 16)
-    assert asked.body == b"a" * (3 << 16)
-    assert not client.post(Blocks(3), name="Tür & Tor.wav", folder="a/b").created
+    assert server.received.uploads["/files/1"].data == b"a" * (3 << 16)
 
 
-def test_a_refusal_in_the_middle_of_an_upload_is_heard(
-    server: FaultyServer, client: Client
-) -> None:
+def test_a_refusal_in_the_middle_of_a_body_is_heard(server: FaultyServer, client: Client) -> None:
     def refuse_early(handler: Handler) -> None:
         handler.rfile.read(1 << 16)
         refuse(422, "Not a usable WAV", "text")(handler)
 
     server.script.append(refuse_early)
     with pytest.raises(ServerRefusedError, match="Not a usable WAV: text"):
-        client.post(Blocks(1000), name="a.wav", folder="")
+        send(server, client, Blocks(1000))
 
 
-def test_trouble_of_the_body_itself_stays_what_it_is(client: Client) -> None:
+def test_trouble_of_the_body_itself_stays_what_it_is(server: FaultyServer, client: Client) -> None:
     with pytest.raises(SonotecaError, match="no, wait") as error:
-        client.post(Blocks(2, SonotecaError("no, wait")), name="a.wav", folder="")
+        send(server, client, Blocks(2, SonotecaError("no, wait")))
     assert type(error.value) is SonotecaError
 
 
-def test_an_upload_that_is_sent_elsewhere_is_no_success(
-    server: FaultyServer, client: Client
-) -> None:
+def test_a_body_that_is_sent_elsewhere_is_no_success(server: FaultyServer, client: Client) -> None:
     server.script.append(refuse(303, Location="/"))
     with pytest.raises(ServerRefusedError):
-        client.post(Blocks(1), name="a.wav", folder="")
+        send(server, client, Blocks(1))
     assert len(server.asked) == 1
+
+
+def test_asks_for_sounds_of_bytes_that_may_be_there(server: FaultyServer, client: Client) -> None:
+    sound = make_sound(b"there", "a.wav")
+    server.received.sounds["/there"] = sound
+    assert client.missing("main", [sound.sha256, "0" * 64]) == ["0" * 64]
+    posted = client.refer(sound.sha256, name="b.wav", folder="x", repository="main")
+    assert posted is not None
+    assert posted.sound.name == "a.wav"
+    assert client.refer("0" * 64, name="b.wav", folder="x", repository="main") is None
+    assert json.loads(server.asked[-1].body) == {
+        "sha256": "0" * 64,
+        "repository": "main",
+        "name": "b.wav",
+        "folder": "x",
+        "on_duplicate": "skip",
+    }
 
 
 def test_asks_for_bytes_as_they_are(server: FaultyServer, client: Client) -> None:

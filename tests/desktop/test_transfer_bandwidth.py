@@ -80,7 +80,7 @@ def test_a_stop_wakes_who_waits() -> None:
 @pytest.mark.usefixtures("patience")
 def test_stopping_a_transfer_wakes_it_from_its_limit() -> None:
     control = Control(
-        Bandwidth(1), progressed=lambda _: None, committed=lambda _: None, checking=lambda: True
+        Bandwidth(1), progressed=lambda _: None, committed=lambda _: None, stepping=lambda _: True
     )
     threading.Timer(0.05, control.stop).start()
     with pytest.raises(StoppedError):

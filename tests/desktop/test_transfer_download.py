@@ -78,7 +78,7 @@ class Fetching:
             self.bandwidth,
             progressed=self.positions.append,
             committed=self._commit,
-            checking=lambda: self.check,
+            stepping=lambda _: self.check,
         )
 
     def _commit(self, position: int) -> None:

@@ -12,6 +12,21 @@ import pytest
 from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
 from sonoteca_desktop.transfers.plan import Kind, State
 
+OLDEST = """
+CREATE TABLE transfers (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, server TEXT NOT NULL,
+    url TEXT NOT NULL, name TEXT NOT NULL, folder TEXT NOT NULL, path BLOB NOT NULL,
+    tag TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, sha256 TEXT NOT NULL,
+    sound_id TEXT NOT NULL, durable INTEGER NOT NULL, state TEXT NOT NULL, note TEXT NOT NULL,
+    tries INTEGER NOT NULL, corrupt INTEGER NOT NULL, bad_replies INTEGER NOT NULL,
+    removed INTEGER NOT NULL, added REAL NOT NULL
+) STRICT;
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+INSERT INTO transfers VALUES (1, 'upload', 'here', '', 'a.wav', '', x'2f736f756e64732f612e776176',
+    '', 7, '', '', '', 0, 'paused', '', 0, 0, 0, 0, 1.5);
+PRAGMA user_version = 1
+"""
+
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
@@ -82,6 +97,23 @@ def test_a_list_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(JournalError, match="written by a newer Sonoteca"):
         Journal(tmp_path / "transfers.db")
+
+
+def test_a_list_of_an_older_program_is_read_on(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "transfers.db", isolation_level=None)
+    for statement in OLDEST.split(";"):
+        database.execute(statement)
+    database.close()
+    journal = Journal(tmp_path / "transfers.db")
+    [begun] = journal.rows("here")
+    assert (begun.kind, begun.name, begun.state) == (Kind.UPLOAD, "a.wav", State.PAUSED)
+    assert (begun.path, begun.stamp, begun.url) == (Path("/sounds/a.wav"), "", "")
+    begun.stamp = "1:2:3"
+    journal.save([begun])
+    journal.close()
+    journal = Journal(tmp_path / "transfers.db")
+    assert journal.rows("here") == [begun]
+    journal.close()
 
 
 def test_what_is_no_list_is_said_to_be_none(tmp_path: Path) -> None:

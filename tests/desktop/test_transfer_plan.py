@@ -20,17 +20,19 @@ from sonoteca_desktop.transfers.plan import (
     PathBlockedError,
     SourceChangedError,
     State,
+    WayOn,
     after,
     back_off,
     judge,
     read_reply,
+    way_on,
 )
 from sonoteca_desktop.transfers.target import local_trouble
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.ranges import ByteRange
 
 ETAG = '"sha256-ab"'
-RUNNING = {State.RUNNING, State.VERIFYING}
+RUNNING = {State.HASHING, State.RUNNING, State.VERIFYING}
 
 
 @given(st.sampled_from(State), st.lists(st.sampled_from(Event)))
@@ -46,6 +48,8 @@ def test_no_sequence_of_events_leaves_the_table(state: State, events: list[Event
             assert state is State.DONE
         if state is State.DONE and before is not State.DONE:
             assert before is State.VERIFYING  # nothing is done that was not compared
+        if state is State.RUNNING and before is not State.RUNNING:
+            assert before in (State.QUEUED, State.HASHING)
 
 
 @pytest.mark.parametrize("state", State)
@@ -116,6 +120,8 @@ def refusal(status: int, retry_after: float | None = None) -> ServerRefusedError
     ("error", "kind", "event", "note"),
     [
         (ServerUnreachableError("x"), Kind.DOWNLOAD, Event.WAIT, "The server cannot be reached"),
+        (refusal(423), Kind.UPLOAD, Event.WAIT, "The server has trouble (No: because)"),
+        (refusal(413), Kind.UPLOAD, Event.FAIL, "No: because"),
         (refusal(408), Kind.DOWNLOAD, Event.WAIT, "The server has trouble (No: because)"),
         (refusal(500), Kind.UPLOAD, Event.WAIT, "The server has trouble (No: because)"),
         (refusal(503, 9.0), Kind.DOWNLOAD, Event.WAIT, "The server is busy"),
@@ -149,6 +155,38 @@ def test_a_wrong_digest_is_forgiven_once() -> None:
     assert (first.event, first.keep) == (Event.ANEW, False)
     assert (second.event, second.keep) == (Event.FAIL, False)
     assert "cdcdcdcdcdcd…" in second.note
+
+
+def test_bytes_that_arrive_as_others_are_sent_once_more() -> None:
+    error = ServerRefusedError(422, "digest-mismatch", "Not the bytes that were announced")
+    first = judge(error, kind=Kind.UPLOAD)
+    second = judge(error, kind=Kind.UPLOAD, corrupt=1)
+    assert (first.event, first.keep) == (Event.ANEW, False)
+    assert second.event is Event.FAIL
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (404, "not-found", WayOn.ANEW),
+        (410, "unexplained", WayOn.ANEW),
+        (410, "upload-gone", WayOn.ANEW),
+        (410, "digest-mismatch", WayOn.ANEW),
+        (410, "not-a-wav", None),
+        (410, "name-taken", None),
+        (409, "offset-mismatch", WayOn.LOOK),
+        (409, "name-taken", None),
+        (403, "upload-final", WayOn.LOOK),
+        (403, "forbidden", None),
+        (423, "locked", None),
+        (413, "too-large", None),
+        (507, "no-space", None),
+    ],
+)
+def test_an_upload_goes_on_at_once_where_it_can(
+    status: int, code: str, expected: WayOn | None
+) -> None:
+    assert way_on(ServerRefusedError(status, code, "No")) is expected
 
 
 @pytest.mark.parametrize("error", [BadReplyError("odd"), refusal(416)])

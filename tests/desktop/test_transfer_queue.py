@@ -95,7 +95,7 @@ def test_a_broken_file_says_why_and_does_not_stop_the_others(desk: Desk, tmp_pat
     assert sorted(states) == [State.DONE, State.DONE, State.FAILED]
     failed = desk[keys[states.index(State.FAILED)]]
     assert failed.note == "Not a usable WAV: no fmt chunk (at byte 12)"
-    assert len(desk.server.asked) == 3  # no second try
+    assert [each.method for each in desk.server.asked].count("PATCH") == 3  # no second try
 
 
 def test_what_failed_is_tried_again_when_it_is_wanted_again(desk: Desk, tmp_path: Path) -> None:
@@ -251,19 +251,44 @@ def test_a_limit_applies_at_once_and_tells_the_time_left(desk: Desk) -> None:
     desk.until_state(key, State.DONE)  # at the old limit this took longer than a test may
 
 
-def test_a_paused_upload_says_that_it_begins_again(desk: Desk, tmp_path: Path) -> None:
+def test_a_paused_upload_goes_on_where_it_was(desk: Desk, tmp_path: Path) -> None:
     source = tmp_path / "a.wav"
     source.write_bytes(DATA)
     desk.queue.set_limit(500_000)
     key = desk.queue.upload(source, "")
-    desk.until(lambda: desk[key].done > 0)
+    desk.until(lambda: desk[key].state is State.RUNNING and desk[key].done > 300_000)
     desk.queue.pause(key)
-    assert desk[key].note == "Starts from the beginning when it goes on"
+    desk.until(lambda: [each.method for each in desk.server.asked][-1] == "HEAD")
+    desk.restart()
+    paused = desk[key]
+    assert (paused.state, paused.note) == (State.PAUSED, "")
+    assert 250_000 < paused.done < 600_000
     desk.queue.set_limit(None)
-    desk.until(lambda: desk[key].done == 0)
     desk.queue.resume(key)
     desk.until_state(key, State.DONE)
-    assert desk.server.posts.kept == {("", "a.wav"): DATA}
+    assert desk.server.received.kept == {("", "a.wav"): DATA}
+    assert desk.server.received.arrived == len(DATA)
+
+
+def test_a_cancelled_upload_leaves_nothing_on_the_server(desk: Desk, tmp_path: Path) -> None:
+    source = tmp_path / "a.wav"
+    source.write_bytes(DATA)
+    desk.queue.set_limit(500_000)
+    key = desk.queue.upload(source, "")
+    desk.until(lambda: desk[key].state is State.RUNNING and desk[key].done > 0)
+    desk.queue.cancel(key)
+    desk.until(lambda: desk.server.received.ended == ["/files/1"])
+    assert desk.queue.snapshot() == []
+    assert source.read_bytes() == DATA
+
+
+def test_the_same_file_is_not_sent_twice_at_once(desk: Desk, tmp_path: Path) -> None:
+    source = tmp_path / "a.wav"
+    source.write_bytes(DATA)
+    desk.queue.set_limit(500_000)
+    key = desk.queue.upload(source, "")
+    desk.until(lambda: bool(desk[key].sha256))
+    assert desk.queue.upload(source, "") == key
 
 
 def test_two_thousand_files_are_no_burden(desk: Desk) -> None:
@@ -307,11 +332,12 @@ def test_pausing_while_the_server_looks_at_an_upload_changes_nothing(
     go_on = threading.Event()
 
     def think(handler: Handler) -> None:
-        asked = desk.server.asked[-1]
-        body = handler.rfile.read(int(handler.headers["Content-Length"]))
+        upload = handler.received.uploads[handler.path]
+        upload.data += handler.rfile.read(int(handler.headers["Content-Length"]))
         looking.set()
         go_on.wait(10)
-        handler.answer_sound(201, body, asked.arguments["name"], "")
+        handler.become_sound(upload)
+        handler.tell(204, upload)
 
     source = tmp_path / "a.wav"
     source.write_bytes(DATA)

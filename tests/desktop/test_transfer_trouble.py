@@ -210,7 +210,7 @@ def test_looks_by_itself_whether_a_folder_is_back(
 
 def test_a_missing_source_is_named(desk: Desk, tmp_path: Path) -> None:
     key = desk.queue.upload(tmp_path / "no.wav", "")
-    assert desk.until_state(key, State.BLOCKED).note.endswith("no.wav: No such file or directory")
+    assert desk.until_state(key, State.FAILED).note.endswith("/no.wav is not there any more")
     (tmp_path / "no.wav").write_bytes(b"now")
     desk.queue.retry(key)
     assert desk.until_state(key, State.DONE).total == 3

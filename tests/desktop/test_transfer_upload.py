@@ -3,19 +3,30 @@ from __future__ import annotations
 import errno
 import io
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sonoteca_desktop.client import BLOCK, Client, Posted, ServerRefusedError
+from sonoteca_desktop.client import Client, ServerRefusedError, ServerUnreachableError
 from sonoteca_desktop.transfers.bandwidth import Bandwidth
 from sonoteca_desktop.transfers.control import Control, StoppedError
-from sonoteca_desktop.transfers.plan import PathBlockedError, SourceChangedError
-from sonoteca_desktop.transfers.upload import name_of, note_of, upload
-from tests.kit.faults import FaultyServer, Handler, faulty_server, refuse
+from sonoteca_desktop.transfers.plan import (
+    BadReplyError,
+    Event,
+    PathBlockedError,
+    SourceChangedError,
+    SourceGoneError,
+)
+from sonoteca_desktop.transfers.source import name_of
+from sonoteca_desktop.transfers.upload import Arrived, Begun, Offer, Upload
+from sonoteca_shared import routes
+from tests.kit.faults import Fault, FaultyServer, Handler, faulty_server, hang_up, refuse
+from tests.kit.wait import until
 
-DATA = os.urandom(3 * BLOCK + 1000)
+MEGABYTE = 1 << 20
+DATA = os.urandom(5 * MEGABYTE + 1000)
 
 
 @pytest.fixture
@@ -32,33 +43,52 @@ def source(tmp_path: Path) -> Path:
 
 
 class Sending:
-    """One upload, and what it told of itself."""
+    """One upload, run as often as one likes, and what it told of itself."""
 
     def __init__(self, server: FaultyServer, source: Path) -> None:
         self.server = server
         self.source = source
+        self.begun = Begun()
+        self.begin()
+
+    def begin(self) -> None:
         self.positions: list[int] = []
-        self.checks = 0
+        self.committed: list[int] = []
+        self.steps: list[Event] = []
         self.control = Control(
             Bandwidth(),
-            progressed=self.progressed,
-            committed=lambda _: None,
-            checking=self.check,
+            progressed=self.positions.append,
+            committed=self.committed.append,
+            stepping=self.step,
         )
 
-    def progressed(self, position: int) -> None:
-        self.positions.append(position)
-
-    def check(self) -> bool:
-        self.checks += 1
+    def step(self, event: Event) -> bool:
+        self.steps.append(event)
         return True
 
-    def run(self) -> Posted:
+    def remember(self, begun: Begun) -> None:
+        self.begun = begun
+
+    def run(self, name: str = "") -> Arrived:
         client = Client(self.server.url)
+        offer = Offer(self.source, name or name_of(self.source), "a/b")
         try:
-            return upload(client, self.source, name_of(self.source), "a/b", self.control)
+            return Upload(client, offer, self.begun, self.control, self.remember).run()
         finally:
             client.close()
+
+    def run_again(self) -> Arrived:
+        self.begin()
+        return self.run()
+
+    def stop_at(self, position: int) -> None:
+        """Pause when so many bytes were handed over; those of the hash do not count."""
+
+        def look(reached: int) -> None:
+            if self.steps[-1] is Event.START and reached >= position:
+                self.control.stop()
+
+        self.control.progressed = look
 
 
 @pytest.fixture
@@ -66,26 +96,66 @@ def sending(server: FaultyServer, source: Path) -> Sending:
     return Sending(server, source)
 
 
-def test_sends_a_file_with_progress(sending: Sending) -> None:
-    posted = sending.run()
-    assert posted.created
-    assert note_of(posted, "take1.wav", "a/b") == ""
-    assert sending.server.posts.kept == {("a/b", "take1.wav"): DATA}
-    assert sending.positions == [BLOCK, 2 * BLOCK, 3 * BLOCK, len(DATA)]
-    assert sending.checks == 1
+def methods(server: FaultyServer) -> list[str]:
+    return [each.method for each in server.asked]
 
 
-def test_says_when_the_server_has_it_already(sending: Sending) -> None:
+def cut_after(count: int) -> Fault:
+    """Take so many bytes of a PATCH, and break the line."""
+
+    def fault(handler: Handler) -> None:
+        upload = handler.received.uploads[handler.path]
+        upload.holder = handler
+        left = count
+        while left:
+            handler.take_piece(upload, min(left, 64 << 10))
+            left -= min(left, 64 << 10)
+        handler.connection.shutdown(2)
+        handler.close_connection = True
+
+    return fault
+
+
+def test_hashes_and_asks_before_it_sends(sending: Sending) -> None:
+    arrived = sending.run()
+    assert arrived.note == ""
+    assert sending.server.received.kept == {("a/b", "take1.wav"): DATA}
+    assert sending.steps == [Event.HASH, Event.START, Event.CHECK]
+    assert methods(sending.server) == ["POST", "POST", "PATCH", "GET"]
+    assert [each.path for each in sending.server.asked[:2]] == [routes.HAVE, routes.UPLOADS]
+    hashed = sending.positions[: sending.positions.index(len(DATA)) + 1]
+    sent = sending.positions[len(hashed) :]
+    assert hashed == sorted(hashed)
+    assert sent == sorted(sent)
+    assert sent[0] == 0
+    assert sent[-1] == len(DATA)
+
+
+def test_what_the_server_has_is_not_sent(sending: Sending) -> None:
     sending.run()
-    again = sending.run()
-    assert note_of(again, "take1.wav", "a/b") == "already there"
-    assert note_of(again, "copy.wav", "") == "already there as a/b/take1.wav"
+    sending.begun = Begun()
+    before = sending.server.received.arrived
+    assert sending.run_again().note == "already there"
+    assert sending.server.received.arrived == before
+    assert sending.steps == [Event.HASH, Event.CHECK]
+    sending.begun = Begun()
+    assert sending.run("copy.wav").note == "already there as a/b/take1.wav"
 
 
 def test_says_under_which_name_it_was_saved(sending: Sending) -> None:
     sending.run()
     sending.source.write_bytes(b"another take")
-    assert note_of(sending.run(), "take1.wav", "a/b") == "saved as take1 (2).wav"
+    assert sending.run_again().note == "saved as take1 (2).wav"
+
+
+def test_says_so_when_somebody_was_quicker(sending: Sending) -> None:
+    def add_elsewhere(handler: Handler) -> None:
+        handler.append()
+        [(path, _)] = handler.received.sounds.items()
+        handler.received.sounds[path] = handler.make_sound(DATA, "other.wav", "c")
+
+    sending.server.script.append(add_elsewhere)
+    assert sending.run().note == "already there as c/other.wav"
 
 
 def test_hands_on_why_the_server_refuses(sending: Sending) -> None:
@@ -94,30 +164,99 @@ def test_hands_on_why_the_server_refuses(sending: Sending) -> None:
         sending.run()
 
 
-def test_an_answer_before_the_end_is_an_answer(sending: Sending) -> None:
-    def accept_early(handler: Handler) -> None:
-        handler.close_connection = True
-        handler.answer_sound(200, DATA, "take1.wav", "a/b")
+def test_goes_on_after_a_break_from_where_the_server_is(sending: Sending) -> None:
+    sending.server.script.append(cut_after(3 * MEGABYTE))
+    with pytest.raises(ServerUnreachableError):
+        sending.run()
+    sending.run_again()
+    assert sending.steps == [Event.CHECK]  # not hashed again
+    assert sending.committed == [3 * MEGABYTE]
+    assert sending.server.received.arrived == len(DATA)
+    assert sending.server.received.kept == {("a/b", "take1.wav"): DATA}
 
-    sending.source.write_bytes(bytes(50 << 20))
-    sending.server.script.append(accept_early)
-    # Our file is another one now than what the server speaks of, which is not for us to judge.
-    assert not sending.run().created
-    assert sending.checks == 1
+
+def test_an_answer_that_was_lost_is_asked_for(sending: Sending) -> None:
+    def keep_silent(handler: Handler) -> None:
+        upload = handler.received.uploads[handler.path]
+        upload.holder = handler
+        while len(upload.data) < upload.length:
+            handler.take_piece(upload, min(64 << 10, upload.length - len(upload.data)))
+        handler.become_sound(upload)
+        hang_up(handler)
+
+    sending.server.script.append(keep_silent)
+    with pytest.raises(ServerUnreachableError):
+        sending.run()
+    assert sending.run_again().note == ""
+    assert sending.server.received.arrived == len(DATA)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_an_upload_that_is_gone_is_begun_anew(sending: Sending, status: int) -> None:
+    sending.server.script.append(refuse(status, "Gone"))
+    sending.run()
+    assert methods(sending.server) == ["POST", "POST", "PATCH", "POST", "PATCH", "GET"]
+    assert sending.server.received.kept == {("a/b", "take1.wav"): DATA}
+
+
+def test_asks_where_it_stands_when_it_stands_elsewhere(sending: Sending) -> None:
+    def be_ahead(handler: Handler) -> None:
+        handler.received.uploads[handler.path].data += DATA[:MEGABYTE]
+        handler.append()
+
+    sending.server.script.append(be_ahead)
+    sending.run()
+    assert methods(sending.server) == ["POST", "POST", "PATCH", "HEAD", "PATCH", "GET"]
+    assert sending.server.received.kept == {("a/b", "take1.wav"): DATA}
+
+
+def test_a_server_that_never_agrees_makes_no_sense(sending: Sending) -> None:
+    def disagree(handler: Handler) -> None:
+        handler.close_connection = True
+        handler.refuse(409, "offset-mismatch", "It stands elsewhere")
+
+    sending.server.script += [disagree] * 5
+    with pytest.raises(BadReplyError, match="has fewer of them"):
+        sending.run()
+
+
+def test_an_answer_that_was_lost_may_be_a_refusal(sending: Sending) -> None:
+    def refuse_and_hang_up(handler: Handler) -> None:
+        hang_up(handler)
+        handler.server.gone[handler.path] = "not-a-wav"
+
+    sending.server.script.append(refuse_and_hang_up)
+    with pytest.raises(ServerUnreachableError):
+        sending.run()
+    with pytest.raises(ServerRefusedError, match="looked at the file and does not take it"):
+        sending.run_again()
+
+
+@pytest.mark.parametrize("location", ["http://example.org/files/1", "//example.org/files/1", ""])
+def test_bytes_are_sent_to_this_server_alone(sending: Sending, location: str) -> None:
+    def lead_away(handler: Handler) -> None:
+        handler.head(201, 0, {"Location": location})
+
+    sending.server.received.creations.append(lead_away)
+    with pytest.raises(BadReplyError, match="sends uploads elsewhere"):
+        sending.run()
 
 
 @pytest.mark.parametrize("change", ["grown", "shorter", "rewritten", "replaced"])
 def test_a_file_that_changes_meanwhile_is_not_kept(sending: Sending, change: str) -> None:
+    done = threading.Event()
+
     def alter(position: int) -> None:
-        if position != 2 * BLOCK:
+        if sending.steps[-1] is not Event.START or position < 2 * MEGABYTE or done.is_set():
             return
+        done.set()
         path = sending.source
         match change:
             case "grown":
                 with path.open("ab") as file:
                     file.write(b"more")
             case "shorter":
-                os.truncate(path, 2 * BLOCK + 5)
+                os.truncate(path, position + 5)
             case "rewritten":
                 path.write_bytes(bytes(len(DATA)))
                 os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
@@ -131,28 +270,77 @@ def test_a_file_that_changes_meanwhile_is_not_kept(sending: Sending, change: str
     sending.control.progressed = alter
     with pytest.raises(SourceChangedError, match="while it was being sent"):
         sending.run()
-    assert sending.server.posts.kept == {}
+    assert sending.server.received.kept == {}
+    sending.run_again()
+    assert list(sending.server.received.kept.values()) == [sending.source.read_bytes()]
+    assert sending.server.received.ended == ["/files/1"]  # of the first one nothing is left
 
 
-def test_a_pause_ends_it_before_the_next_block(sending: Sending) -> None:
-    sending.control.progressed = lambda position: (
-        sending.control.stop() if position == BLOCK else None
-    )
+def test_a_pause_keeps_what_the_server_has(sending: Sending) -> None:
+    sending.stop_at(2 * MEGABYTE)
     with pytest.raises(StoppedError):
         sending.run()
-    assert sending.server.posts.kept == {}
+    [kept] = sending.committed[-1:]
+    assert 0 < kept < len(DATA)
+    sending.run_again()
+    assert sending.committed == [kept]
+    assert sending.server.received.arrived == len(DATA)
 
 
-@pytest.mark.parametrize("kind", ["missing", "folder", "pipe"])
+def test_a_pause_while_it_is_hashed_ends_it_at_once(sending: Sending) -> None:
+    sending.control.progressed = lambda _: sending.control.stop()
+    with pytest.raises(StoppedError):
+        sending.run()
+    assert sending.server.asked == []
+
+
+def test_a_pause_does_not_wait_for_a_line_that_is_dead(sending: Sending) -> None:
+    silent = threading.Event()
+
+    def say_nothing(handler: Handler) -> None:
+        silent.set()
+        handler.server.released.wait(60)
+        hang_up(handler)
+
+    sending.source.write_bytes(bytes(64 << 20))  # more than any socket takes
+    sending.server.script.append(say_nothing)
+    stopped = threading.Event()
+
+    def run() -> None:
+        with pytest.raises(StoppedError):
+            sending.run()
+        stopped.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    silent.wait(10)
+    # As far as the sockets take it, and then it waits for them.
+    until(lambda: len(sending.positions) > 64)
+    sending.control.stop()
+    assert stopped.wait(5)  # of the ten seconds that a block may take
+    thread.join()
+    sending.server.released.set()
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
 def test_what_is_no_file_cannot_be_sent(server: FaultyServer, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x.wav"
     if kind == "folder":
         path.mkdir()
-    elif kind == "pipe":
+    else:
         os.mkfifo(path)
-    with pytest.raises(PathBlockedError, match=r"x\.wav: (No such file|it is not a file)"):
+    with pytest.raises(PathBlockedError, match=r"x\.wav: it is not a file"):
         Sending(server, path).run()
     assert server.asked == []
+
+
+def test_a_file_that_is_gone_is_told_from_a_drive_that_is(
+    server: FaultyServer, tmp_path: Path
+) -> None:
+    with pytest.raises(SourceGoneError, match=r"/x\.wav is not there any more"):
+        Sending(server, tmp_path / "x.wav").run()
+    with pytest.raises(PathBlockedError, match=r"stick/x\.wav: No such file"):
+        Sending(server, tmp_path / "stick" / "x.wav").run()
 
 
 def test_a_source_that_cannot_be_read_is_no_network_trouble(

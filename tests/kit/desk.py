@@ -13,11 +13,11 @@ from sonoteca_desktop.transfers.queue import State, Transfer, TransferQueue
 from tests.kit.faults import FaultyServer
 
 
-class Desk:
+class Workplace:
     """A desktop: a queue on a journal, which can be quit and started again."""
 
-    def __init__(self, server: FaultyServer, folder: Path) -> None:
-        self.server = server
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
         self.home = folder / "home"
         self.home.mkdir()
         self.sounds = folder / "sounds"
@@ -29,7 +29,7 @@ class Desk:
 
     def open(self, *, start: bool = True) -> None:
         self.journal = Journal(self.home / "transfers.db")
-        self.client = Client(self.server.url)
+        self.client = Client(self.url)
         self.queue = TransferQueue(self.journal, self.client, changed=self.note_change)
         if start:
             self.queue.start()
@@ -65,9 +65,17 @@ class Desk:
     def __getitem__(self, key: int) -> Transfer:
         return next(each for each in self.queue.snapshot() if each.key == key)
 
-    def fetch(self, data: bytes, name: str = "a.wav") -> int:
-        return self.queue.download(self.server.add(data, name, "field"), self.sounds)
-
     @property
     def names(self) -> list[str]:
         return sorted(each.name for each in self.sounds.iterdir())
+
+
+class Desk(Workplace):
+    """A desktop whose server misbehaves."""
+
+    def __init__(self, server: FaultyServer, folder: Path) -> None:
+        self.server = server
+        super().__init__(server.url, folder)
+
+    def fetch(self, data: bytes, name: str = "a.wav") -> int:
+        return self.queue.download(self.server.add(data, name, "field"), self.sounds)

@@ -21,7 +21,10 @@ ENGINES = {
     "pactl": "pactl",
     "curl": "curl",
     "ffmpeg": "ffprobe",
+    "strace": "strace",
     "postgresql": "initdb",
+    "nodejs": "node",
+    "npm": "npm",
     "alsa-utils": "/usr/share/sounds/alsa/Noise.wav",
 }
 

@@ -12,9 +12,9 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,6 +23,7 @@ import msgspec
 from sonoteca_shared import digests, routes
 from sonoteca_shared.models import Links, Sound
 from sonoteca_shared.ranges import ByteRange, content_range, parse_ranges
+from tests.kit.receiving import Received, ReceivingHandler
 
 Fault = Callable[["Handler"], None]
 
@@ -41,13 +42,6 @@ class Asked:
         return {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
 
 
-@dataclass
-class Posts:
-    """What was uploaded: (folder, name) -> bytes."""
-
-    kept: dict[tuple[str, str], bytes] = field(default_factory=dict)
-
-
 class FaultyServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 50
@@ -58,7 +52,8 @@ class FaultyServer(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.script: deque[Fault] = deque()
         self.asked: list[Asked] = []
-        self.posts = Posts()
+        self.received = Received()
+        self.gone: dict[str, str] = {}  # uploads that were refused, and why
         self.sent = 0
         self.pace: float = 0.0  # seconds between blocks
         self.broken = False  # as if it had been killed
@@ -77,22 +72,52 @@ class FaultyServer(ThreadingHTTPServer):
         """Clients that leave in the middle are what the tests are about."""
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(ReceivingHandler):
     protocol_version = "HTTP/1.1"
     server: FaultyServer
 
     def log_message(self, format: str, *args: object) -> None:
         pass
 
+    @property
+    def received(self) -> Received:  # type: ignore[override]
+        return self.server.received
+
+    def make_sound(self, data: bytes, name: str, folder: str) -> Sound:
+        return make_sound(data, name, folder)
+
     def do_GET(self) -> None:
         self._note(b"")
-        if not self._misbehave():
+        sound = self.received.sounds.get(self.path)
+        if sound is not None:
+            self.answer(msgspec.to_builtins(sound))
+        elif not self._misbehave(self.server.script):
             self.behave()
 
     def do_POST(self) -> None:
         asked = self._note(b"")
-        if not self._misbehave():
-            self.take_upload(asked)
+        if self.path == routes.UPLOADS:
+            if not self._misbehave(self.received.creations):
+                self.create()
+            return
+        asked.body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.take_question(self.path, asked.body)
+
+    def do_HEAD(self) -> None:
+        self._note(b"")
+        if reason := self.server.gone.get(self.path):
+            self.head(410, 0, {"Sonoteca-Refused": reason})
+        else:
+            self.look()
+
+    def do_PATCH(self) -> None:
+        self._note(b"")
+        if not self._misbehave(self.server.script):
+            self.append()
+
+    def do_DELETE(self) -> None:
+        self._note(b"")
+        self.end()
 
     def behave(self) -> None:
         data = self.file()
@@ -105,33 +130,6 @@ class Handler(BaseHTTPRequestHandler):
         headers = {} if status == 200 else {"Content-Range": content_range(part, len(data))}
         self.head(status, len(part), {"ETag": digests.etag(sha256(data)), **headers})
         self.send(data[part.start : part.end])
-
-    def take_upload(self, asked: Asked) -> None:
-        length = int(self.headers["Content-Length"])
-        asked.body = self.rfile.read(length)
-        if len(asked.body) < length:
-            self.close_connection = True
-            return
-        name, folder = asked.arguments["name"], asked.arguments.get("folder", "")
-        kept = self.server.posts.kept
-        if kept.get((folder, name)) == asked.body:
-            self.answer_sound(200, asked.body, name, folder)
-            return
-        sent_as = name
-        number = 2
-        while (folder, name) in kept:
-            stem, dot, suffix = sent_as.rpartition(".")
-            name = f"{stem} ({number}){dot}{suffix}"
-            number += 1
-        kept[folder, name] = asked.body
-        renamed = {} if name == sent_as else {"renamed_from": sent_as}
-        self.answer_sound(201, asked.body, name, folder, **renamed)
-
-    def answer_sound(self, status: int, data: bytes, name: str, folder: str, **more: str) -> None:
-        sound = msgspec.to_builtins(make_sound(data, name, folder)) | more
-        body = json.dumps(sound).encode()
-        self.head(status, len(body))
-        self.send(body)
 
     def file(self) -> bytes | None:
         return self.server.files.get(urlsplit(self.path).path)
@@ -180,10 +178,10 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append(asked)
         return asked
 
-    def _misbehave(self) -> bool:
-        if not self.server.script:
+    def _misbehave(self, script: deque[Fault]) -> bool:
+        if not script:
             return False
-        self.server.script.popleft()(self)
+        script.popleft()(self)
         return True
 
 
@@ -219,7 +217,7 @@ def refuse(status: int, title: str = "No", detail: str = "", **headers: str) -> 
     """Answer with a problem document; an upload's body is left unread."""
 
     def fault(handler: Handler) -> None:
-        handler.close_connection = handler.command == "POST"
+        handler.close_connection = handler.command == "PATCH"
         handler.refuse(status, "no", title, detail, **headers)
 
     return fault

@@ -15,13 +15,16 @@ _BLOCK = 16 << 10
 class Line:
     """Passes connections on to a server, and limits what comes back from it.
 
-    `sent` counts the bytes that came back, `connections` how often a client connected.
+    `sent` counts the bytes that came back, `asked` those that went to the server, `connections`
+    how often a client connected.
     """
 
     def __init__(self, server: str, *, rate: float | None = None) -> None:
         parts = urlsplit(server)
         self._server = (parts.hostname or "127.0.0.1", parts.port or 80)
         self.sent = 0
+        self.asked = 0
+        self._marks: list[int] = []
         self.connections = 0
         self._rate = rate
         self._free_at = 0.0
@@ -55,6 +58,10 @@ class Line:
             for each in self._open:
                 with contextlib.suppress(OSError):  # its other end was quicker
                     each.shutdown(socket.SHUT_RDWR)
+
+    def cut_at(self, *marks: int) -> None:
+        """Break all connections whenever so many bytes went to the server."""
+        self._marks = sorted(marks)
 
     def pause(self) -> None:
         """Let nothing come back, without breaking a connection."""
@@ -112,8 +119,17 @@ class Line:
         with contextlib.suppress(OSError):
             while data := client.recv(_BLOCK):
                 server.sendall(data)
+                self._count(len(data))
         # The client is gone: the server has to hear of it, even while nothing flows.
         self._hang_up(client, server)
+
+    def _count(self, count: int) -> None:
+        with self._lock:
+            self.asked += count
+            due = bool(self._marks) and self.asked >= self._marks[0]
+            self._marks = self._marks[1:] if due else self._marks
+        if due:
+            self.cut()
 
     def _hang_up(self, client: socket.socket, server: socket.socket) -> None:
         with self._lock:

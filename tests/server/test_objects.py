@@ -257,3 +257,38 @@ def test_a_download_goes_on_while_its_object_is_deleted(server: str) -> None:
     assert get(server, data).status_code == 404
     assert begun + answer.read() == data
     line.close()
+
+
+def have(server: str, digests: list[str], **more: str) -> requests.Response:
+    asked = {"sha256": digests} | more
+    return requests.post(f"{server}/api/v1/have", json=asked, timeout=10)
+
+
+def test_what_is_there_need_not_be_sent(server: str) -> None:
+    others = [oid_of(b"%d" % number) for number in range(999)]
+    put(server, DATA)
+    put(server, b"there", "/data/other")
+    asked = [*others, oid_of(DATA)]
+    assert have(server, asked, repository="main").json() == {"missing": others}
+    assert have(server, [oid_of(b"there")]).json() == {"missing": [oid_of(b"there")]}
+    assert have(server, [oid_of(b"there")], repository="other").json() == {"missing": []}
+    assert have(server, [oid_of(DATA)], repository="nowhere").json() == {"missing": [oid_of(DATA)]}
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ({"sha256": ["ABC"]}, "ABC"),
+        ({"sha256": ["0" * 64] * 1_001}, "1000"),
+        ({"sha256": [], "repository": "../x"}, "repository"),
+        ({"sha256": [], "more": 1}, "more"),
+        ({}, "sha256"),
+        ([], "array"),
+    ],
+)
+def test_a_question_for_what_is_there_that_makes_no_sense_is_refused(
+    server: str, body: Any, word: str
+) -> None:
+    answer = requests.post(f"{server}/api/v1/have", json=body, timeout=10)
+    assert answer.status_code == 400
+    assert word in answer.json()["detail"]

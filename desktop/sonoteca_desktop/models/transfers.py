@@ -25,7 +25,7 @@ TransferRole = Qt.ItemDataRole.UserRole
 LineRole = TransferRole + 1
 ActionsRole = TransferRole + 2
 _NOWHERE = QModelIndex()
-_MOVING = frozenset({State.RUNNING, State.VERIFYING})
+_MOVING = frozenset({State.HASHING, State.RUNNING, State.VERIFYING})
 _ENDED = frozenset({State.DONE, State.FAILED})
 _IDLE = _ENDED | {State.PAUSED}
 
@@ -41,6 +41,7 @@ class Action(StrEnum):
 
 _ACTIONS = {
     State.QUEUED: (Action.PAUSE, Action.CANCEL),
+    State.HASHING: (Action.PAUSE, Action.CANCEL),
     State.RUNNING: (Action.PAUSE, Action.CANCEL),
     State.VERIFYING: (Action.CANCEL,),
     State.WAITING: (Action.RETRY, Action.PAUSE, Action.CANCEL),
@@ -55,6 +56,8 @@ def line(transfer: Transfer) -> str:
     """The second line of a transfer: how far it is, or why it is not going on."""
     size = units.size(transfer.total)
     match transfer.state:
+        case State.HASHING:
+            return f"Checking {units.size_of(transfer.done, transfer.total)}"
         case State.RUNNING:
             return _pace(transfer)
         case State.PAUSED:

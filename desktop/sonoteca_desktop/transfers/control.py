@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import requests
 
 from sonoteca_desktop.client import interrupt
 from sonoteca_desktop.transfers.bandwidth import Bandwidth
+from sonoteca_desktop.transfers.plan import Event
 from sonoteca_shared.errors import SonotecaError
 
 
@@ -23,7 +25,7 @@ class Control:
     """One run of a transfer: it asks here what it may do and tells how far it is.
 
     `progressed` and `committed` are told a position in the file: reached, and safe on disk.
-    `checking` is asked once after the last byte whether the transfer may be finished.
+    `stepping` is asked whether an event may happen: not when a pause came before.
     """
 
     def __init__(
@@ -32,13 +34,13 @@ class Control:
         *,
         progressed: Callable[[int], None],
         committed: Callable[[int], None],
-        checking: Callable[[], bool],
+        stepping: Callable[[Event], bool],
     ) -> None:
         self._bandwidth = bandwidth
-        self._checking = checking
+        self._stepping = stepping
         self._lock = threading.Lock()
         self._stopped = False
-        self._response: requests.Response | None = None
+        self._cuts: list[Callable[[], None]] = []
         self.progressed = progressed
         self.committed = committed
 
@@ -51,10 +53,10 @@ class Control:
         """End the transfer, from any thread, whatever it waits for just now."""
         with self._lock:
             self._stopped = True
-            response = self._response
+            cuts = list(self._cuts)
         self._bandwidth.wake()
-        if response is not None:
-            interrupt(response)
+        for cut in cuts:
+            cut()
 
     def go_on(self) -> None:
         """Nothing, or StoppedError."""
@@ -71,17 +73,32 @@ class Control:
         """Bytes that were allowed and did not go."""
         self._bandwidth.give_back(count)
 
+    def begin_hash(self) -> None:
+        """The file is read first; StoppedError when a pause came before."""
+        self._step(Event.HASH)
+
+    def begin_sending(self) -> None:
+        """The file was read, and has to be sent; StoppedError when a pause came before."""
+        self._step(Event.START)
+
     def begin_check(self) -> None:
         """All bytes are over; StoppedError when a pause came before."""
+        self._step(Event.CHECK)
+
+    def _step(self, event: Event) -> None:
         self.go_on()
-        if not self._checking():
+        if not self._stepping(event):
             raise StoppedError("stopped")
 
-    @contextlib.contextmanager
-    def reading(self, response: requests.Response) -> Iterator[None]:
+    def reading(self, response: requests.Response) -> contextlib.AbstractContextManager[None]:
         """While this response is read, `stop` wakes its reader."""
+        return self.breaking(partial(interrupt, response))
+
+    @contextlib.contextmanager
+    def breaking(self, cut: Callable[[], None]) -> Iterator[None]:
+        """Meanwhile `stop` breaks the line with `cut`, so that nobody waits for the server."""
         with self._lock:
-            self._response = response
+            self._cuts.append(cut)
         try:
             self.go_on()
             yield
@@ -92,4 +109,4 @@ class Control:
             raise
         finally:
             with self._lock:
-                self._response = None
+                self._cuts.remove(cut)

@@ -10,9 +10,9 @@ from pathlib import Path
 from sonoteca_desktop.transfers.bandwidth import Meter
 from sonoteca_desktop.transfers.control import Control
 from sonoteca_desktop.transfers.journal import Row
-from sonoteca_desktop.transfers.plan import Kind, State
+from sonoteca_desktop.transfers.plan import PROGRESS, Kind, State
 
-_CHANGING = frozenset({State.RUNNING, State.WAITING})
+_CHANGING = frozenset({State.HASHING, State.RUNNING, State.WAITING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,30 @@ class Entry:
         """The run is over, whatever became of it."""
         self.control = None
         self.busy = False
-        if self.row.state is not State.DONE:
+        # What was sent of an upload may be there, though the server could not tell; and of what
+        # was read for its hash nothing is.
+        if self.row.state is not State.DONE and (
+            self.row.kind is Kind.DOWNLOAD or not self.row.url
+        ):
             self.done = self.row.durable
         self.touch()
+
+    def begin_phase(self) -> None:
+        """Progress starts over: first a file is read, then it is sent."""
+        self.done = self.row.durable
+        self._meter = Meter(time.monotonic())
 
     def progressed(self, position: int) -> None:
         """The run has come so far; called by its own thread alone, often, and without the lock."""
         self._meter.add(max(0, position - self.done), time.monotonic())
         self.done = position
+
+    def commit(self, position: int) -> None:
+        """So many bytes are safe; enough new ones show that the next trouble is the first."""
+        self.row.durable = position
+        if position - self.began_at >= PROGRESS:
+            self.row.tries = 0
+            self.began_at = position
 
     def touch(self) -> None:
         """Something about it has changed."""

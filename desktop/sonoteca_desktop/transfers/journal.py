@@ -12,8 +12,9 @@ from pathlib import Path
 
 from sonoteca_desktop.transfers.plan import Kind, PathBlockedError, State
 
-_VERSION = 1
-_SCHEMA = """
+# Each step brings a list of the version before to the next one.
+_STEPS = (
+    """
 CREATE TABLE transfers (
     key INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice
     kind TEXT NOT NULL,
@@ -37,7 +38,10 @@ CREATE TABLE transfers (
     added REAL NOT NULL
 ) STRICT;
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-"""
+""",
+    # Uploads go by hash and can be resumed. Those begun before have no hash, and begin anew.
+    "ALTER TABLE transfers ADD COLUMN stamp TEXT NOT NULL DEFAULT ''",
+)
 _LIMIT = "limit"
 
 
@@ -55,7 +59,7 @@ class Row:
     kind: Kind
     server: str
     url: str = ""
-    """Where a download's bytes are."""
+    """Where a download's bytes are; where an upload goes on, once it has begun."""
     name: str
     folder: str = ""
     """The folder in the library."""
@@ -66,9 +70,11 @@ class Row:
     size: int
     etag: str = ""
     sha256: str = ""
+    stamp: str = ""
+    """What an upload's source looked like when `sha256` was computed of it."""
     sound_id: str = ""
     durable: int = 0
-    """So many bytes of a download are safe on the disk."""
+    """So many bytes are safe: of a download on our disk, of an upload as the server told."""
     state: State = State.QUEUED
     note: str = ""
     tries: int = 0
@@ -163,15 +169,15 @@ class Journal:
         database.execute("PRAGMA synchronous = FULL")
         with self._transaction():
             version = database.execute("PRAGMA user_version").fetchone()[0]
-            if version > _VERSION:
+            if version > len(_STEPS):
                 raise JournalError(
                     f"The list of transfers {self._path} was written by a newer Sonoteca: "
                     "start that one"
                 )
-            if version < _VERSION:
-                for statement in _SCHEMA.split(";"):
+            for step in _STEPS[version:]:
+                for statement in step.split(";"):
                     database.execute(statement)
-                database.execute(f"PRAGMA user_version = {_VERSION}")
+            database.execute(f"PRAGMA user_version = {len(_STEPS)}")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -42,6 +42,8 @@ class State(StrEnum):
     """How a transfer stands."""
 
     QUEUED = "queued"
+    HASHING = "hashing"
+    """An upload's file is read: the server may have its bytes already."""
     RUNNING = "running"
     VERIFYING = "verifying"
     """All bytes are over: they are compared with the catalogue, or the server looks at them."""
@@ -58,6 +60,7 @@ class Event(StrEnum):
     """What can happen to a transfer. The user pauses, resumes and retries; the rest happens."""
 
     START = "start"
+    HASH = "hash"
     CHECK = "check"
     FINISH = "finish"
     WAIT = "wait"
@@ -80,7 +83,18 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
             Event.PAUSE: State.PAUSED,
             Event.RESTART: State.QUEUED,
         },
+        State.HASHING: {
+            Event.START: State.RUNNING,
+            Event.CHECK: State.VERIFYING,
+            Event.WAIT: State.WAITING,
+            Event.BLOCK: State.BLOCKED,
+            Event.FAIL: State.FAILED,
+            Event.ANEW: State.QUEUED,
+            Event.PAUSE: State.PAUSED,
+            Event.RESTART: State.QUEUED,
+        },
         State.RUNNING: {
+            Event.HASH: State.HASHING,
             Event.CHECK: State.VERIFYING,
             Event.WAIT: State.WAITING,
             Event.BLOCK: State.BLOCKED,
@@ -137,6 +151,12 @@ class SourceChangedError(SonotecaError):
     code = "source-changed"
 
 
+class SourceGoneError(SonotecaError):
+    """The file is not in its folder any more."""
+
+    code = "source-gone"
+
+
 class CorruptError(SonotecaError):
     """All bytes came, and they are not those that the catalogue names."""
 
@@ -155,6 +175,15 @@ class BadReplyError(SonotecaError):
     """The reply breaks the rules of HTTP, or is about another file than was asked for."""
 
     code = "bad-reply"
+
+
+class WayOn(StrEnum):
+    """What to do at once about an upload that the server refuses to continue."""
+
+    LOOK = "look"
+    """It stands elsewhere than we thought: ask, and go on from there."""
+    ANEW = "anew"
+    """It is there no more: begin another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +248,7 @@ def _read_part(headers: Mapping[str, str], *, start: int, size: int, etag: str) 
 
 def judge(error: SonotecaError, *, kind: Kind, corrupt: int = 0, bad_replies: int = 0) -> Verdict:
     """What a failed attempt means; `corrupt` and `bad_replies` count those before this one."""
-    if isinstance(error, CorruptError):
+    if isinstance(error, CorruptError) or _is_mismatch(error):
         event = Event.FAIL if corrupt else Event.ANEW
         return Verdict(event, str(error), keep=False)
     if isinstance(error, BadReplyError) or _is_unsatisfiable(error, kind):
@@ -231,13 +260,23 @@ def judge(error: SonotecaError, *, kind: Kind, corrupt: int = 0, bad_replies: in
     if isinstance(error, (DiskFullError, PathBlockedError)):
         return Verdict(Event.BLOCK, str(error), delay=LOOK_AGAIN)
     if isinstance(error, SourceChangedError):
-        return Verdict(Event.WAIT, str(error))
+        return Verdict(Event.WAIT, str(error), keep=False)
     if isinstance(error, ServerUnreachableError):
         return Verdict(Event.WAIT, "The server cannot be reached", whole_server=True)
     return Verdict(Event.FAIL, str(error))
 
 
-_AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+def way_on(refusal: ServerRefusedError) -> WayOn | None:
+    """How an upload goes on at once after a refusal; None when it cannot, and `judge` decides."""
+    if refusal.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        # The server may have looked at the whole of it, and its answer been lost.
+        return None if refusal.code in _FINAL else WayOn.ANEW
+    return WayOn.LOOK if refusal.code in _ELSEWHERE else None
+
+
+_FINAL = frozenset({"not-a-wav", "name-taken"})
+_ELSEWHERE = frozenset({"offset-mismatch", "upload-final"})
+_AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.LOCKED, HTTPStatus.TOO_MANY_REQUESTS})
 _NEVER = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED})
 _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.PRECONDITION_FAILED})
 
@@ -249,6 +288,11 @@ def _is_unsatisfiable(error: SonotecaError, kind: Kind) -> bool:
         and isinstance(error, ServerRefusedError)
         and error.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
     )
+
+
+def _is_mismatch(error: SonotecaError) -> bool:
+    """Whether the server got other bytes than we sent."""
+    return isinstance(error, ServerRefusedError) and error.code == "digest-mismatch"
 
 
 def _judge_refusal(refusal: ServerRefusedError) -> Verdict:

@@ -9,15 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import random
-import secrets
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 
-from sonoteca_desktop.client import Client, Posted, is_loopback
-from sonoteca_desktop.transfers import target
+from sonoteca_desktop.client import Client, is_loopback
+from sonoteca_desktop.transfers import orders, target
 from sonoteca_desktop.transfers.bandwidth import Bandwidth
 from sonoteca_desktop.transfers.control import Control, StoppedError
 from sonoteca_desktop.transfers.download import Download, Landed, Wanted
@@ -25,7 +24,6 @@ from sonoteca_desktop.transfers.entry import Entry, Transfer
 from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
 from sonoteca_desktop.transfers.plan import (
     LOOK_AGAIN,
-    PROGRESS,
     Event,
     Kind,
     State,
@@ -33,8 +31,9 @@ from sonoteca_desktop.transfers.plan import (
     judge,
 )
 from sonoteca_desktop.transfers.roster import Roster
-from sonoteca_desktop.transfers.upload import name_of, note_of, size_to_send, upload
-from sonoteca_shared import digests
+from sonoteca_desktop.transfers.source import size_to_send
+from sonoteca_desktop.transfers.tus import Tus
+from sonoteca_desktop.transfers.upload import Arrived, Begun, Offer, Upload, end_quietly
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.models import Sound
 
@@ -99,7 +98,8 @@ class TransferQueue:
 
     def download_all(self, sounds: Iterable[Sound], folder: Path) -> list[int]:
         """Fetch many sounds into a folder, in one write of the journal."""
-        return self._add([self._download_row(sound, _absolute(folder)) for sound in sounds])
+        place = _absolute(folder)
+        return self._add([orders.download(self._server, sound, place) for sound in sounds])
 
     def upload(self, path: Path, folder: str) -> int:
         """Send a file into a folder of the library; the key of the transfer."""
@@ -107,7 +107,9 @@ class TransferQueue:
 
     def upload_all(self, files: Iterable[tuple[Path, str]]) -> list[int]:
         """Send many files, each into its folder of the library, in one write of the journal."""
-        return self._add([self._upload_row(_absolute(path), folder) for path, folder in files])
+        return self._add(
+            [orders.upload(self._server, _absolute(path), folder) for path, folder in files]
+        )
 
     def pause(self, key: int) -> None:
         """Stop a transfer until `resume`, over restarts too."""
@@ -177,37 +179,6 @@ class TransferQueue:
         if self._roster.look_for_files():
             self._changed()
 
-    def _download_row(self, sound: Sound, folder: Path) -> Row:
-        return Row(
-            kind=Kind.DOWNLOAD,
-            server=self._server,
-            url=sound.links.file,
-            name=sound.name,
-            folder=sound.folder,
-            path=folder / target.safe_name(sound.name),
-            tag=secrets.token_hex(4),
-            size=sound.size,
-            etag=digests.etag(sound.sha256),
-            sha256=sound.sha256,
-            sound_id=sound.id,
-            added=time.time(),
-        )
-
-    def _upload_row(self, path: Path, folder: str) -> Row:
-        try:
-            size = path.stat().st_size
-        except OSError:
-            size = 0  # the worker will tell why
-        return Row(
-            kind=Kind.UPLOAD,
-            server=self._server,
-            name=name_of(path),
-            folder=folder,
-            path=path,
-            size=size,
-            added=time.time(),
-        )
-
     def _add(self, rows: list[Row]) -> list[int]:
         keys = self._roster.add(rows)
         self._changed()
@@ -219,8 +190,7 @@ class TransferQueue:
         roster = self._roster
         with roster.changing():
             for entry in roster.choose(lambda entry: keys is None or entry.row.key in keys):
-                note = _pause_note(entry) if event is Event.PAUSE else ""
-                if not roster.step(entry, event, note):
+                if not roster.step(entry, event):
                     continue
                 if event is Event.RETRY:
                     entry.row.tries = entry.row.corrupt = entry.row.bad_replies = 0
@@ -288,7 +258,7 @@ class TransferQueue:
             self._bandwidth,
             progressed=entry.progressed,
             committed=partial(self._commit, entry),
-            checking=partial(self._check, entry),
+            stepping=partial(self._step, entry),
         )
         with roster.changing():
             roster.step(entry, Event.DUE)  # it may have waited
@@ -300,33 +270,47 @@ class TransferQueue:
 
     def _commit(self, entry: Entry, position: int) -> None:
         with self._roster.changing():
-            entry.row.durable = position
+            entry.commit(position)
             self._roster.touch(entry)
         self._roster.write()
 
-    def _check(self, entry: Entry) -> bool:
+    def _step(self, entry: Entry, event: Event) -> bool:
         with self._roster.changing():
-            stepped = not entry.row.removed and self._roster.step(entry, Event.CHECK)
+            stepped = not entry.row.removed and self._roster.step(entry, event)
+            if stepped and event is not Event.CHECK:
+                entry.begin_phase()
         self._tell()
         return stepped
 
-    def _carry(self, entry: Entry, control: Control) -> Landed | Posted:
+    def _remember(self, entry: Entry, begun: Begun) -> None:
+        row = entry.row
+        with self._roster.changing():
+            if begun.path != row.url:
+                row.durable = 0
+            row.sha256, row.stamp, row.url = begun.sha256, begun.stamp, begun.path
+            self._roster.touch(entry)
+        self._roster.write()
+
+    def _carry(self, entry: Entry, control: Control) -> Landed | Arrived:
         row = entry.row
         if row.kind is Kind.UPLOAD:
-            return upload(self._client, row.path, row.name, row.folder, control)
+            offer = Offer(row.path, row.name, row.folder)
+            begun = Begun(row.sha256, row.stamp, row.url)
+            remember = partial(self._remember, entry)
+            return Upload(self._client, offer, begun, control, remember).run()
         part = target.part_path(row.path, row.tag)
         wanted = Wanted(row.url, row.size, row.etag, row.sha256, row.path, part)
         return Download(self._client, wanted, row.durable, control).run()
 
-    def _finish(self, entry: Entry, outcome: Landed | Posted) -> None:
+    def _finish(self, entry: Entry, outcome: Landed | Arrived) -> None:
         row = entry.row
         with self._roster.changing():
-            if isinstance(outcome, Posted):
+            row.durable = row.size
+            if isinstance(outcome, Arrived):
                 row.sound_id, row.sha256 = outcome.sound.id, outcome.sound.sha256
-                self._roster.finish(entry, note_of(outcome, entry.row.name, entry.row.folder))
             else:
-                row.path, row.durable = outcome.path, row.size
-                self._roster.finish(entry, outcome.note)
+                row.path = outcome.path
+            self._roster.finish(entry, outcome.note)
 
     def _fail(self, entry: Entry, error: SonotecaError) -> None:
         row = entry.row
@@ -334,10 +318,8 @@ class TransferQueue:
         _logger.info("%s of %s: %s", row.kind, row.path, error)
         if not verdict.keep:
             self._commit(entry, 0)  # before: the journal must never count bytes that are gone
-            self._drop_part(row)
+            self._drop(row)
         with self._roster.changing():
-            if row.kind is Kind.DOWNLOAD and entry.done - entry.began_at >= PROGRESS:
-                row.tries = 0
             row.tries += verdict.event is Event.WAIT
             row.corrupt += verdict.event is Event.ANEW
             row.bad_replies += verdict.bad_reply
@@ -348,15 +330,20 @@ class TransferQueue:
             self._roster.step(entry, verdict.event, verdict.note)
 
     def _clear_up(self, entry: Entry) -> None:
-        """A removed transfer takes its part file with it."""
-        if entry.row.state is State.DONE or self._drop_part(entry.row):
+        """A removed transfer takes with it what came of it so far, here or on the server."""
+        if entry.row.state is State.DONE or self._drop(entry.row):
             self._roster.forget(entry)
         else:
             # Its drive may not be plugged in now; the journal keeps the row for the next start.
             entry.next_at = float("inf")
 
-    def _drop_part(self, row: Row) -> bool:
-        if row.kind is Kind.DOWNLOAD:
+    def _drop(self, row: Row) -> bool:
+        if row.kind is Kind.UPLOAD:
+            if row.url:
+                end_quietly(Tus(self._client), row.url)
+                row.url = ""
+            row.stamp = ""  # whatever was wrong with it: look at the file anew
+        else:
             try:
                 target.part_path(row.path, row.tag).unlink(missing_ok=True)
             except OSError as error:
@@ -368,8 +355,3 @@ class TransferQueue:
 def _absolute(path: Path) -> Path:
     # Not resolve(): a link that the user named is the name that he knows.
     return Path(os.path.abspath(path))  # noqa: PTH100
-
-
-def _pause_note(entry: Entry) -> str:
-    sent = entry.row.kind is Kind.UPLOAD and entry.done
-    return "Starts from the beginning when it goes on" if sent else ""

@@ -17,7 +17,7 @@ from sonoteca_desktop.transfers.entry import Entry, Transfer
 from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
 from sonoteca_desktop.transfers.plan import Event, Kind, State, after
 
-_BUSY = frozenset({State.QUEUED, State.RUNNING, State.VERIFYING, State.WAITING})
+_BUSY = frozenset({State.QUEUED, State.HASHING, State.RUNNING, State.VERIFYING, State.WAITING})
 
 
 class Roster:
@@ -243,4 +243,6 @@ def _is_there(path: Path, size: int) -> bool:
 
 
 def _sameness(row: Row) -> tuple[str, ...]:
-    return (row.kind, row.sha256, row.folder, os.fspath(row.path))
+    # The hash of a file that is sent is known only later.
+    sha256 = row.sha256 if row.kind is Kind.DOWNLOAD else ""
+    return (row.kind, sha256, row.folder, os.fspath(row.path))

@@ -1,120 +1,203 @@
-"""Carries out an upload: one request that streams the file, which must not change meanwhile."""
+"""Carries out an upload: by hash when the server has the bytes, else by tus from where it was."""
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
-from sonoteca_desktop.client import BLOCK, Client, Posted
-from sonoteca_desktop.transfers.control import Control
-from sonoteca_desktop.transfers.plan import PathBlockedError, SourceChangedError
-from sonoteca_desktop.transfers.target import local_trouble
+from sonoteca_desktop.client import Client, ServerRefusedError
+from sonoteca_desktop.transfers.control import Control, StoppedError
+from sonoteca_desktop.transfers.plan import BadReplyError, WayOn, way_on
+from sonoteca_desktop.transfers.source import Rest, Source
+from sonoteca_desktop.transfers.tus import Standing, Tus
 from sonoteca_shared.errors import SonotecaError
+from sonoteca_shared.models import Sound
+from sonoteca_shared.names import clean_folder, clean_name, numbered
 
-
-class EmptySourceError(SonotecaError):
-    """There is nothing in the file that could be sent."""
-
-    code = "empty-source"
+_REPOSITORY = "main"
+_TURNS = 3
+_MOMENT = 1.0
+_MOST_COPIES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
-    """By what we know that a file is still the same: rewriting it changes one of these."""
+class Offer:
+    """What to send, and as what the library is to keep it."""
 
-    size: int
-    modified: int
-    inode: int
-
-
-def stamp(path: Path) -> Stamp:
-    """The stamp of a file; what is no file has none."""
-    with local_trouble(path):
-        facts = path.stat()
-    if not stat.S_ISREG(facts.st_mode):
-        raise PathBlockedError(f"Cannot send {path}: it is not a file")
-    return Stamp(facts.st_size, facts.st_mtime_ns, facts.st_ino)
+    path: Path
+    name: str
+    folder: str
 
 
-def size_to_send(path: Path) -> int:
-    """The size of a file that can be sent; or the error that says why it cannot."""
-    size = stamp(path).size
-    if not size:
-        raise EmptySourceError("The file is empty")
-    return size
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What is remembered of an upload so that it goes on where it was."""
+
+    sha256: str = ""
+    stamp: str = ""
+    """The file's, when it was hashed."""
+    path: str = ""
+    """Where on the server the upload goes on; "" before there is one."""
 
 
-class Source:
-    """The body of an upload: a file, block by block, as fast as is allowed."""
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The sound that a file became, and what to tell the user of it."""
 
-    def __init__(self, file: BinaryIO, path: Path, before: Stamp, control: Control) -> None:
-        self._file = file
-        self._path = path
-        self._before = before
+    sound: Sound
+    note: str = ""
+
+
+class Upload:
+    """One run of an upload. `remember` has kept what it is given when it returns."""
+
+    def __init__(
+        self,
+        client: Client,
+        offer: Offer,
+        begun: Begun,
+        control: Control,
+        remember: Callable[[Begun], None],
+    ) -> None:
+        self._client = client
+        self._tus = Tus(client)
+        self._offer = offer
+        self._begun = begun
         self._control = control
-        self.sent = False
+        self._keep = remember
 
-    def __len__(self) -> int:
-        return self._before.size
+    def run(self) -> Arrived:
+        """Do what is still to be done; the sound that came of it."""
+        self._source = Source(self._offer.path)
+        try:
+            with self._control.breaking(self._client.line.cut):
+                return self._run()
+        except StoppedError:
+            self._look_back()
+            raise
 
-    def __iter__(self) -> Iterator[memoryview]:
-        buffer = memoryview(bytearray(BLOCK))
-        position = 0
-        while position < len(self):
-            allowed = self._control.take(min(BLOCK, len(self) - position))
-            count = self._read(buffer[:allowed])
-            self._control.give_back(allowed - count)
-            position += count
-            if position == len(self):
-                # As long as the last block is missing, the server keeps nothing of it.
-                self.check()
-            yield buffer[:count]
-            self._control.progressed(position)
-        self.sent = True
-        self._control.begin_check()
+    def _run(self) -> Arrived:
+        fresh = self._begun.stamp != str(self._source.before)
+        if fresh:
+            self._hash()
+        if not self._begun.path and (known := self._find_known()) is not None:
+            self._control.begin_check()
+            return known
+        if fresh:
+            self._control.begin_sending()
+        sound = self._client.sound(self._send())
+        return Arrived(sound, _note_of_sent(sound, self._offer))
 
-    def check(self) -> None:
-        """Nothing, or SourceChangedError."""
-        if stamp(self._path) != self._before:
-            raise SourceChangedError("The file changed while it was being sent")
+    def _hash(self) -> None:
+        """Learn what the file is now; what was sent of another one is of no use."""
+        stale = self._begun.path
+        self._control.begin_hash()
+        self._remember(Begun())
+        if stale:
+            end_quietly(self._tus, stale)
+        digest = self._source.digest(self._control)
+        self._remember(Begun(digest, str(self._source.before)))
 
-    def _read(self, buffer: memoryview) -> int:
-        # An OSError that leaves here would be taken for network trouble.
-        with local_trouble(self._path):
-            count: int = self._file.readinto(buffer)  # type: ignore[attr-defined]  # unbuffered
-        if not count:
-            raise SourceChangedError("The file became shorter while it was being sent")
-        return count
+    def _find_known(self) -> Arrived | None:
+        """The sound without sending, when the library has these bytes."""
+        sha256, offer = self._begun.sha256, self._offer
+        if self._client.missing(_REPOSITORY, [sha256]):
+            return None
+        posted = self._client.refer(
+            sha256, name=offer.name, folder=offer.folder, repository=_REPOSITORY
+        )
+        if posted is None:  # they went away just now
+            return None
+        return Arrived(posted.sound, _note_of(posted.sound, offer, created=posted.created))
+
+    def _send(self) -> str:
+        """Send what the server lacks; the path of the sound."""
+        for _ in range(_TURNS):
+            try:
+                standing = self._stand()
+                if not standing.sound:
+                    standing = self._append(standing.offset)
+                else:
+                    self._control.begin_check()
+                if standing.sound:
+                    return standing.sound
+            except ServerRefusedError as refusal:
+                self._turn(refusal)
+        raise BadReplyError("the server takes the bytes, and has fewer of them than it took")
+
+    def _stand(self) -> Standing:
+        """How far the upload is; begins it, if it has to."""
+        if not self._begun.path:
+            self._create()
+            return Standing(0)
+        standing = self._tus.look(self._begun.path)
+        if standing.offset > self._source.size:
+            raise BadReplyError("the server has more bytes than the file")
+        if standing.offset == self._source.size and not standing.sound:
+            raise BadReplyError("the server has every byte, and does not say what became of them")
+        self._control.progressed(standing.offset)
+        self._control.committed(standing.offset)
+        return standing
+
+    def _create(self) -> None:
+        metadata = {
+            "filename": self._offer.name,
+            "sha256": self._begun.sha256,
+            "repository": _REPOSITORY,
+            "folder": self._offer.folder,
+            # Bytes that the library has under another name are reported, not added once more.
+            "on_duplicate": "skip",
+        }
+        path = self._tus.create(self._source.size, metadata)
+        # Before the first byte: what the server has must be found again after a crash.
+        self._remember(replace(self._begun, path=path))
+        self._control.progressed(0)
+
+    def _append(self, offset: int) -> Standing:
+        return self._tus.append(self._begun.path, offset, Rest(self._source, offset, self._control))
+
+    def _turn(self, refusal: ServerRefusedError) -> None:
+        """Get ready for another attempt at once, or raise the refusal again."""
+        way = way_on(refusal)
+        if way is None or not self._begun.path:
+            raise refusal
+        if way is WayOn.ANEW:
+            self._remember(replace(self._begun, path=""))
+
+    def _look_back(self) -> None:
+        """Learn how far it is, now that we stop: what the socket took need not have arrived."""
+        if self._begun.path:
+            with contextlib.suppress(SonotecaError):
+                standing = self._tus.look(self._begun.path, timeout=_MOMENT)
+                self._control.progressed(standing.offset)
+                self._control.committed(standing.offset)
+
+    def _remember(self, begun: Begun) -> None:
+        self._keep(begun)
+        self._begun = begun
 
 
-def upload(client: Client, path: Path, name: str, folder: str, control: Control) -> Posted:
-    """Send a file; what the server made of it."""
-    before = stamp(path)
-    with local_trouble(path):
-        file = path.open("rb", buffering=0)
-    with file:
-        source = Source(file, path, before, control)
-        posted = client.post(source, name=name, folder=folder)
-        if not source.sent:
-            control.begin_check()  # the server had heard enough
-        source.check()
-    return posted
+def end_quietly(tus: Tus, path: str) -> None:
+    """Have the server drop an upload; if it does not hear of it, it will after some quiet days."""
+    with contextlib.suppress(SonotecaError):
+        tus.end(path)
 
 
-def note_of(posted: Posted, name: str, folder: str) -> str:
-    """What to tell the user of the finished upload of a file, if anything."""
-    sound = posted.sound
-    if posted.created:
-        return f"saved as {sound.name}" if sound.renamed_from else ""
-    if (sound.name, sound.folder) == (name, folder):
+def _note_of(sound: Sound, offer: Offer, *, created: bool) -> str:
+    """What to tell the user of a finished upload, if anything."""
+    as_asked = sound.name == clean_name(offer.name)
+    if created:
+        return "" if as_asked else f"saved as {sound.name}"
+    if as_asked and sound.folder == clean_folder(offer.folder):
         return "already there"
     return f"already there as {sound.folder}/{sound.name}".replace(" /", " ")
 
 
-def name_of(path: Path) -> str:
-    """The name to send: file names are bytes, which need not be text."""
-    return os.fsencode(path.name).decode("utf-8", "replace")
+def _note_of_sent(sound: Sound, offer: Offer) -> str:
+    # Somebody may have brought the same bytes meanwhile: then the sound lies elsewhere.
+    name = clean_name(offer.name)
+    names = {name} | {numbered(name, number) for number in range(2, _MOST_COPIES)}
+    created = sound.folder == clean_folder(offer.folder) and sound.name in names
+    return _note_of(sound, offer, created=created)

@@ -24,6 +24,7 @@ _ICONS = {
     Action.CANCEL: "x",
 }
 _BARS = {
+    State.HASHING: "faint",
     State.RUNNING: "accent",
     State.VERIFYING: "accent",
     State.DONE: "done",

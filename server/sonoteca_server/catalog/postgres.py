@@ -18,7 +18,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from sonoteca_server.catalog import Catalog, CatalogInUseError, CatalogUnreachableError
+from sonoteca_server.catalog import Catalog, CatalogInUseError, CatalogUnreachableError, no_room
 from sonoteca_server.catalog.dump import statements
 from sonoteca_server.catalog.schema import metadata
 from sonoteca_server.catalog.upgrading import is_empty, refuse_older, upgrade
@@ -161,7 +161,7 @@ class PostgresHome:
         with self._engine() as engine:
             upgrade_database(engine)
 
-    def open(self) -> Catalog:
+    def open(self, _make_room: Callable[[], bool] = no_room, /) -> Catalog:
         """The catalogue, its tables brought to the present shape; an empty one where none is."""
         return PostgresCatalog(self._url)
 

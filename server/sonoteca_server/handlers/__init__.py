@@ -22,7 +22,7 @@ from sonoteca_server.handlers.edits import (
 )
 from sonoteca_server.handlers.facets import FacetsHandler
 from sonoteca_server.handlers.handler import Handler, Services, UnknownPath
-from sonoteca_server.handlers.objects import ObjectHandler, PutHandler
+from sonoteca_server.handlers.objects import HaveHandler, ObjectHandler, PutHandler
 from sonoteca_server.handlers.pages import (
     HealthHandler,
     PageHandler,
@@ -64,6 +64,7 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.SOUND_HISTORY, HistoryHandler),
     (routes.SOUND_REVERT, RevertHandler),
     (routes.UNDO, UndoHandler),
+    (routes.HAVE, HaveHandler),
     (routes.SOUND_FILE, SoundFileHandler),
     (routes.SOUND_PEAKS, PeaksHandler),
     (routes.COLLECTIONS, CollectionsHandler),

@@ -95,7 +95,6 @@ class Services:
     public_url: str
     max_upload_bytes: int
     min_free_bytes: int
-    body_idle_s: float
 
 
 @stream_request_body
@@ -135,9 +134,6 @@ class Handler(RequestHandler):
     async def begin(self) -> None:
         """Refuse, or get ready for, a request whose head alone is there yet."""
         if self.has_body:
-            self.request.connection.set_body_timeout(  # type: ignore[union-attr]
-                self.services.body_idle_s
-            )
             method = getattr(self, str(self.request.method).lower())
             if method == self._not_taken:
                 method()

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+import msgspec
+
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.downloads import ContentHandler
+from sonoteca_server.handlers.edits import JsonHandler, read_json
+from sonoteca_server.handlers.handler import JSON
 from sonoteca_server.handlers.receiving import ReceivingHandler
 from sonoteca_server.library.repositories import checked_name
 from sonoteca_server.storage import Incoming
 from sonoteca_shared.digests import is_digest
-from sonoteca_shared.errors import NotFoundError
+from sonoteca_shared.errors import BadRequestError, NotFoundError
 from sonoteca_shared.names import clean_name
 
+_MOST = 1_000
 _FOR_EVER = "private, max-age=31536000, immutable"
 
 
@@ -64,6 +69,28 @@ class ObjectHandler(PutHandler, ContentHandler):
         args.read_arguments(self.request, ())
         await self.services.objects.delete(checked_name(repository), _checked_oid(oid))
         self.answer({})
+
+
+class Have(msgspec.Struct, forbid_unknown_fields=True):
+    """What `have` takes: digests, and the repository that is asked for them."""
+
+    sha256: list[str]
+    repository: str = "main"
+
+
+class HaveHandler(JsonHandler):
+    """`POST /api/v1/have`: which files need not be sent, because their bytes are there."""
+
+    async def post(self) -> None:
+        args.read_arguments(self.request, ())
+        asked = read_json(self, Have, JSON)
+        if len(asked.sha256) > _MOST:
+            raise BadRequestError(f"ask for at most {_MOST} digests at a time")
+        for digest in asked.sha256:
+            if not is_digest(digest):
+                raise BadRequestError(f"“{digest[:80]}” is not 64 lower-case hex digits")
+        missing = await self.services.objects.list_missing(asked.repository, asked.sha256)
+        self.answer({"missing": missing})
 
 
 def _checked_oid(text: str) -> str:

@@ -14,7 +14,6 @@ from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.storage import Incoming
 from sonoteca_server.wire.errors import TooLargeError
 from sonoteca_server.wire.intake import DROP_LIMIT, DROP_S, Form, Intake
-from sonoteca_server.wire.watchdog import Watchdog
 from sonoteca_shared.errors import SonotecaError
 
 _UNBOUNDED = 1 << 62
@@ -30,7 +29,6 @@ class ReceivingHandler(Handler):
     receives: tuple[str, ...] = ("POST",)
     intake: Intake | None = None
     form: Form | None = None
-    watchdog: Watchdog | None = None
     dropped = 0
     deciding = False
 
@@ -56,11 +54,8 @@ class ReceivingHandler(Handler):
         self.check_head()
         self.intake = await self.open_intake()
         self.form = self.open_form(self.intake)
-        self.watchdog = Watchdog(self.stream, self.services.body_idle_s)
         if self.form is None and self.told_length:
-            await self._read_whole(self.intake, self.watchdog)
-        else:
-            self.watchdog.listen()
+            await self._read_whole(self.intake)
 
     async def open_intake(self) -> Intake:
         """What the body goes into; refuses one that is too large, or more than the disk takes."""
@@ -90,12 +85,12 @@ class ReceivingHandler(Handler):
             return None
         return int(length)
 
-    async def _read_whole(self, intake: Intake, watchdog: Watchdog) -> None:
+    async def _read_whole(self, intake: Intake) -> None:
         headers, count = self.request.headers, self.told_length or 0
         if headers.pop("Expect", "").lower() == "100-continue":
             await self.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            await intake.read(self.stream, count, watchdog)
+            await intake.read(self.stream, count)
         except StreamClosedError:
             self._end()
             raise
@@ -103,23 +98,18 @@ class ReceivingHandler(Handler):
         headers["Content-Length"] = "0"
 
     async def data_received(self, chunk: bytes) -> None:
-        if self.intake is None or self.watchdog is None:
+        if self.intake is None:
             self._drop(chunk)
             return
-        self.watchdog.rest()
         try:
             await (self.form or self.intake).add(chunk)
         except (SonotecaError, OSError) as error:
-            self._unwatch()
             self.give_up()
             await self.refuse_early(error)
             IOLoop.current().call_later(DROP_S, self.stream.close)
-        else:
-            self.watchdog.listen()
 
     async def take(self) -> None:
         """Call `receive` once the body is there; whatever it leaves of the part is dropped."""
-        self._unwatch()
         if self.intake is None:
             # Refused, or the client left when its last byte was read: the line is of no more use.
             self.stream.close()
@@ -149,7 +139,6 @@ class ReceivingHandler(Handler):
             IOLoop.current().add_callback(intake.discard)
 
     def _end(self) -> None:
-        self._unwatch()
         self.give_up()
         self.services.running.end(self)
 
@@ -157,8 +146,3 @@ class ReceivingHandler(Handler):
         self.dropped += len(chunk)
         if self.dropped > DROP_LIMIT:
             self.stream.close()
-
-    def _unwatch(self) -> None:
-        if self.watchdog is not None:
-            self.watchdog.stop()
-            self.watchdog = None

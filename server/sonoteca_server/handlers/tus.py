@@ -71,7 +71,7 @@ class TusHandler(ReceivingHandler):
         let_go = self.stream.close if self.brings_bytes else None
         return await self.services.uploads.hold(key, let_go)
 
-    async def open_upload(self, held: Held) -> Intake:
+    def open_upload(self, held: Held) -> Intake:
         """An intake for what the body brings to the upload."""
         self.held = held
         part = held.part
@@ -129,12 +129,8 @@ class TusHandler(ReceivingHandler):
         raise NotImplementedError
 
     def tell(self, record: Record) -> None:
-        """Set the headers that tell of an upload after it has grown."""
+        """Set the headers that tell how far an upload is, and when it ends or what it became."""
         self.set_header("Upload-Offset", str(record.upload.offset))
-        self.tell_end(record)
-
-    def tell_end(self, record: Record) -> None:
-        """Set the header of when it ends, or of what it became."""
         if record.state == OPEN:
             self.set_header("Upload-Expires", formatdate(record.expires, usegmt=True))
         elif record.sound is not None:
@@ -191,9 +187,10 @@ class CreationHandler(TusHandler):
         held = await self._create()
         try:
             held.begin_append(0, self.told_length or 0)
-            await asyncio.to_thread(self.check_room, self.told_length or 0)
-            return await self.open_upload(held)
+            return self.open_upload(held)
         except BaseException:
+            # Nobody has heard of it, so nobody would come back for it.
+            await self.services.uploads.remove(held)
             await held.release()
             raise
 
@@ -203,12 +200,20 @@ class CreationHandler(TusHandler):
             return
         held = await self._create()
         try:
-            if tus.parts_of(held.record.concat):
-                await self.services.uploads.fill(held)
+            await self._fill(held)
             await self.finish_upload(held)
             self.answer_upload(held.record)
         finally:
             await held.release()
+
+    async def _fill(self, held: Held) -> None:
+        """Put into a final upload what it is made of."""
+        try:
+            if tus.parts_of(held.record.concat):
+                await self.services.uploads.fill(held)
+        except BaseException:
+            await self.services.uploads.remove(held)
+            raise
 
     async def _create(self) -> Held:
         creation = tus.parse_creation(self.request.headers)
@@ -220,9 +225,7 @@ class CreationHandler(TusHandler):
 
     def answer_upload(self, record: Record) -> None:
         self.set_header("Location", routes.fill(routes.UPLOAD_PART, id=record.key))
-        if record.upload.offset or record.upload.complete:
-            self.set_header("Upload-Offset", str(record.upload.offset))
-        self.tell_end(record)
+        self.tell(record)
         self.set_status(HTTPStatus.CREATED)
         self.finish()
 
@@ -239,7 +242,7 @@ class UploadPartHandler(TusHandler):
         try:
             held.begin_append(offset, self.told_length or 0, length)
             await asyncio.to_thread(self.check_room, self.told_length or 0)
-            return await self.open_upload(held)
+            return self.open_upload(held)
         except BaseException:
             await held.release()
             raise

@@ -122,6 +122,11 @@ class Objects:
         name = name or f"{oid[:12]}.{'wav' if is_wav else 'bin'}"
         return Content(row.blob, row.oid, row.size, name, row.created, is_wav)
 
+    async def list_missing(self, repository: str, digests: list[str]) -> list[str]:
+        """Those of the digests that the repository has no bytes of, in the order given."""
+        known = await self._catalog.read(_known, checked_name(repository), digests)
+        return [digest for digest in digests if digest not in known]
+
     async def delete(self, repository: str, oid: str) -> None:
         """Take away what was put; a sound keeps its bytes."""
         await self._catalog.write(_delete, checked_name(repository), oid)
@@ -274,6 +279,12 @@ def _find(connection: Connection, repository: str, oid: str) -> Row[*tuple[Any, 
     query = select(*columns).join(repositories)
     query = query.where(repositories.c.name == repository, objects.c.oid == oid)
     return connection.execute(query).first()
+
+
+def _known(connection: Connection, repository: str, digests: list[str]) -> set[str]:
+    query = select(objects.c.oid).join(repositories)
+    query = query.where(repositories.c.name == repository, objects.c.oid.in_(digests))
+    return set(connection.execute(query).scalars())
 
 
 def _delete(connection: Connection, repository: str, oid: str) -> None:

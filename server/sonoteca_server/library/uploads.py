@@ -25,7 +25,13 @@ from sonoteca_server.library.repositories import checked_name
 from sonoteca_server.library.upload_rows import DONE, EXPIRED, OPEN, REFUSED, Record
 from sonoteca_server.storage.growing import GrowingPart, GrowingParts, PartLostError
 from sonoteca_shared.digests import is_digest
-from sonoteca_shared.errors import BadRequestError, NameTakenError, NotAWavError, NotFoundError
+from sonoteca_shared.errors import (
+    BadRequestError,
+    NameTakenError,
+    NotAWavError,
+    NotFoundError,
+    SonotecaError,
+)
 from sonoteca_shared.ids import is_id, new_id
 from sonoteca_shared.names import clean_name
 from sonoteca_shared.tus import (
@@ -149,7 +155,9 @@ class Held:
                 async with asyncio.timeout(_CHECKPOINT_S):
                     await self._over.wait()
             if not self._over.is_set() and self.part.size > self.record.upload.offset:
-                await self._save()
+                # A disk that is full is told to whoever asks for more of it than this.
+                with contextlib.suppress(SonotecaError, OSError):
+                    await self._save()
 
     async def _save(self) -> None:
         upload = replace(self.record.upload, offset=self.part.size)
@@ -310,6 +318,8 @@ class Uploads:
             raise NotFoundError("there is no such upload")
         if record.state == OPEN and record.expires <= self._clock():
             raise UploadGoneError(_GONE[EXPIRED])
+        if record.state != OPEN:
+            await asyncio.to_thread(self._parts.discard, key)  # a killed server may have left it
         if record.state in _GONE:
             raise UploadGoneError(_GONE[record.state], refused=record.outcome or "")
         if record.state == OPEN:

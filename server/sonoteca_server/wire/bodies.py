@@ -41,7 +41,7 @@ _SHRUNK = "ended while it was sent"
 
 _Result = TypeVar("_Result")
 
-_disk = ThreadPoolExecutor(16, "bodies")
+_disk = ThreadPoolExecutor(32, "bodies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +219,10 @@ async def _send_file(
             else:
                 await _write(connection, stream.file_view(fd, window.start, len(window)))
             at += len(window)
-    except StreamClosedError as closed:
-        if isinstance(closed.real_error, ShrunkError):
-            raise BlobDamagedError(extent.key, _SHRUNK) from closed
-        raise
     finally:
+        if isinstance(stream.error, ShrunkError):
+            # Only the stream remembers: Tornado ends a write that broke as if it had gone well.
+            raise BlobDamagedError(extent.key, _SHRUNK)
         if at < len(extent):
             # What still waits in the stream must not outlive the descriptor, which may be another
             # file's in a moment.
@@ -231,8 +230,11 @@ async def _send_file(
 
 
 async def _write(connection: HTTP1Connection, data: bytes | memoryview) -> None:
-    """Write, and wait until the kernel has it."""
+    """Write, and wait until the kernel has it; StreamClosedError when it did not get all."""
     written = connection.write(data)  # type: ignore[arg-type]  # streams take views
     if written.done():
         await asyncio.sleep(0)  # else a fast reader keeps the loop for itself
     await written
+    if connection.stream.closed():
+        # Tornado's future does not say whether the bytes went out or were given up.
+        raise StreamClosedError(connection.stream.error)

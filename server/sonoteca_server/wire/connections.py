@@ -36,8 +36,10 @@ _MOST = 8_192
 _GRACE_S = 1.0
 # A connection takes its own file descriptor, and perhaps a part and a blob.
 _FILES_EACH = 3
-# Else the kernel keeps 3 MB for each client that does not read.
-_KERNEL_BUFFER = 256 << 10
+# What an answer may have waiting in the kernel before it is on its way: without it every client
+# that does not read takes megabytes of the kernel's memory. A smaller buffer would do that too, and
+# keep lines that are long and fast from being filled.
+_UNSENT = 128 << 10
 _NO_LINGER = struct.pack("ii", 1, 0)
 _REFUSAL = b"HTTP/1.1 %s\r\nConnection: close\r\n%sContent-Length: 0\r\n\r\n"
 _TOO_LARGE = _REFUSAL % (b"431 Request Header Fields Too Large", b"")
@@ -53,6 +55,11 @@ class GuardedStream(IOStream):
     def has_more(self) -> bool:
         """Whether bytes of the next request came with those of the last."""
         return self._read_buffer_size > 0  # Tornado has no public word for it
+
+    def expect(self, what: Awaits) -> None:
+        """From now on this is what we wait for."""
+        if self.patience is not None:
+            self.patience.expect(what, time.monotonic())
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         count = super().read_from_fd(buf)
@@ -127,10 +134,12 @@ class Server(HTTPServer):
     stream_type: type[GuardedStream] = GuardedStream
 
     def initialize(  # type: ignore[override] # of its many words these are ours
-        self, request_callback: Any, *, limits: Limits, most: int = 0
+        self, request_callback: Any, *, limits: Limits, most: int = 0, ssl_options: Any = None
     ) -> None:
         """`most` connections at once, 0 for what the system's files allow."""
-        super().initialize(request_callback, idle_connection_timeout=limits.idle_s)
+        super().initialize(
+            request_callback, idle_connection_timeout=limits.idle_s, ssl_options=ssl_options
+        )
         self._limits = limits
         self._most = most or min(
             _MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _FILES_EACH
@@ -149,6 +158,9 @@ class Server(HTTPServer):
         await super().close_all_connections()
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        if type(stream) is not IOStream:
+            super().handle_stream(stream, address)
+            return
         host = str(address[0]) if address else ""
         if not self._has_room(host):
             _refuse(stream)
@@ -156,7 +168,7 @@ class Server(HTTPServer):
         guarded = self.stream_type(stream.socket, max_buffer_size=stream.max_buffer_size,
                                    read_chunk_size=stream.read_chunk_size)  # fmt: skip
         guarded.patience = Patience(self._limits, time.monotonic())
-        guarded.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)
+        guarded.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
         self._lines[guarded] = host
         self._addresses[host] += 1
         super().handle_stream(guarded, address)
@@ -164,19 +176,22 @@ class Server(HTTPServer):
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
-        stream: GuardedStream = server_conn.stream  # type: ignore[attr-defined]
-        assert stream.patience is not None
+        stream = server_conn.stream  # type: ignore[attr-defined]
+        inner = super().start_request(server_conn, request_conn)
+        if not isinstance(stream, GuardedStream) or stream.patience is None:
+            return inner
         if stream.patience.awaits is not Awaits.HEAD:
             awaits = Awaits.HEAD if stream.has_more else Awaits.REQUEST
             stream.patience.expect(awaits, time.monotonic())
-        return _Message(super().start_request(server_conn, request_conn), stream.patience)
+        return _Message(inner, stream.patience)
 
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)
-        host = self._lines.pop(server_conn.stream)  # type: ignore[attr-defined]
-        self._addresses[host] -= 1
-        if not self._addresses[host]:
-            del self._addresses[host]
+        host = self._lines.pop(server_conn.stream, None)  # type: ignore[attr-defined]
+        if host is not None:
+            self._addresses[host] -= 1
+            if not self._addresses[host]:
+                del self._addresses[host]
 
     def _has_room(self, host: str) -> bool:
         """Whether one more fits; a line that only waits for a request gives way to a new one.

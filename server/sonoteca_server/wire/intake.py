@@ -22,11 +22,16 @@ from multipart import (
 from tornado.iostream import IOStream, StreamClosedError
 
 from sonoteca_server.storage import Incoming
+from sonoteca_server.wire.connections import GuardedStream
 from sonoteca_server.wire.errors import BodyBrokenError, TooLargeError
-from sonoteca_server.wire.watchdog import Watchdog
+from sonoteca_server.wire.patience import Awaits
 from sonoteca_shared.errors import BadRequestError
 
 _BLOCK = 512 << 10
+# The first block is smaller: many a client says that it sends much, and then sends nothing.
+_FIRST_BLOCK = 64 << 10
+# A block that fills more slowly is not kept from the disk for longer.
+_BLOCK_S = 1.0
 _FIELD_LIMIT = 64 << 10
 # How much, and for how long, is still read of a body that was refused.
 DROP_LIMIT = 64 << 20
@@ -67,28 +72,31 @@ class Intake:
         if len(self._block) >= _BLOCK:
             await self._flush()
 
-    async def read(self, stream: IOStream, count: int, watchdog: Watchdog) -> None:
+    async def read(self, stream: IOStream, count: int) -> None:
         """Read `count` bytes of a body; StreamClosedError when the client leaves before its end.
 
         What came until then is taken like the rest. Only while nobody else reads the stream.
         """
-        buffers = [memoryview(bytearray(min(count, _BLOCK))) for _ in range(2)]
-        filled = 0
+        loop, filled, began = asyncio.get_running_loop(), 0, 0.0
+        buffer, spare = _buffer(min(count, _FIRST_BLOCK)), _buffer(0)
         try:
             while count:
-                watchdog.listen()
-                room = buffers[0][filled : filled + count]
+                _expect(stream, Awaits.BODY)
+                began = began if filled else loop.time()
+                room = buffer[filled : filled + count]
                 got = await stream.read_into(room, partial=True)  # type: ignore[arg-type]
-                watchdog.rest()
+                _expect(stream, Awaits.ANSWER)
                 filled += got
                 count -= got
-                if filled == len(buffers[0]) or not count:
-                    await self._hand_over(buffers[0][:filled])
-                    buffers.reverse()
+                full = filled == len(buffer)
+                if full or not count or loop.time() - began > _BLOCK_S:
+                    await self._hand_over(buffer[:filled])
+                    size = min(_BLOCK, count) if full else len(buffer)
+                    buffer, spare = spare if len(spare) >= size else _buffer(size), buffer
                     filled = 0
         finally:
             if filled:
-                await self._hand_over(buffers[0][:filled])
+                await self._hand_over(buffer[:filled])
 
     async def finish(self) -> Incoming:
         """The part with every byte in it, not yet on the disk."""
@@ -126,6 +134,10 @@ class Intake:
     async def _settle(self) -> None:
         if self._writing is not None:
             await self._writing
+
+
+def _buffer(size: int) -> memoryview:
+    return memoryview(bytearray(size))
 
 
 class Form:
@@ -195,6 +207,12 @@ class Form:
             field += data
             if len(field) > _FIELD_LIMIT:
                 raise BadRequestError(f"the field “{self._segment.name}” is too long")
+
+
+def _expect(stream: IOStream, what: Awaits) -> None:
+    """Only what we wait for is the client's to bring: a slow disk is not its fault."""
+    if isinstance(stream, GuardedStream):
+        stream.expect(what)
 
 
 def close_writing(stream: IOStream) -> None:

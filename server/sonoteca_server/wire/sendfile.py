@@ -8,6 +8,7 @@ Tornado's as ever.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import deque
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ _VOID = memoryview(bytes(WINDOW))
 
 class ShrunkError(ConnectionAbortedError):
     """A file ended while it was sent; the connection has to break, as what came is not whole."""
+
+    def __init__(self) -> None:
+        # With the number, streams take it for what ends connections every day, and do not warn.
+        super().__init__(errno.ECONNABORTED, "the file ended while it was sent")
 
 
 @dataclass(slots=True)
