@@ -9,6 +9,7 @@ that can match, and reads no row in vain. The planner is left no choice between 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,16 +136,28 @@ def _rows(
 
 
 def _plan(connection: Connection, wanted: SoundFilter, order: Order) -> _Plan:
-    postgresql = connection.dialect.name == "postgresql"
-    few = _FEW_POSTGRESQL if postgresql else _FEW
     asked = asked_of(connection, wanted)
-    found, number = _rarest(connection, asked, few if postgresql else _SOME)
+    if not asked:
+        return _Plan(asked)
+    postgresql = connection.dialect.name == "postgresql"
+    some = _FEW_POSTGRESQL if postgresql else min(_SOME, _worth_collecting(connection))
+    few = some if postgresql else min(_FEW, some)
+    found, number = _rarest(connection, asked, some)
     if found is not None and number <= few:
         # As an array, so that PostgreSQL looks each one up; it would rather join with all sounds.
         listed = func.any(func.array(found.scalar_subquery()))
         return _Plan(asked, few=sounds.c.seq == listed if postgresql else sounds.c.seq.in_(found))
     asked = asked_of(connection, wanted, walked=order.column)
-    return _Plan(asked, among=None if postgresql or number > _SOME else found)
+    return _Plan(asked, among=None if postgresql or number > some else found)
+
+
+def _worth_collecting(connection: Connection) -> int:
+    """Beyond so many matches the rows read in vain on the way to 50 cost less than these numbers.
+
+    Of n sounds and m that match those are 50 n/m rows, each as dear as some 20 numbers.
+    """
+    newest = connection.execute(select(func.max(sounds.c.seq))).scalar_one() or 0
+    return 30 * math.isqrt(newest)
 
 
 def _section(section: Section, order: Order, plan: _Plan) -> Rows:
