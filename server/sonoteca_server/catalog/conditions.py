@@ -113,8 +113,7 @@ def conditions(
     for part in parts:
         if not words.indexed(part):
             found = _found_by(part, dialect)
-            exact = found is not None and isinstance(part, Span | Text | State)
-            yield Condition(holding.of(part), found, exact)
+            yield Condition(holding.of(part), found, found is not None and _is_exact(part))
 
 
 def between(column: ColumnElement[Any], span: Span) -> ColumnElement[bool]:
@@ -228,6 +227,18 @@ def _without_trash(found: Seqs) -> Seqs:
     """These numbers but for the trash, which is small, without a look at their rows."""
     trash = select(sounds.c.seq).where(sounds.c.trashed.is_not(None))
     return found.where(found.selected_columns.seq.not_in(trash))
+
+
+def _is_exact(term: Term) -> bool:
+    """Whether the index names each sound that the term holds for once, and no other."""
+    match term:
+        case Text(field, _, prefix):
+            # A sound may have two tags that begin alike, and be in two collections of one name.
+            return field != "in" and not (field == "tag" and prefix)
+        case Span() | State():
+            return True
+        case _:
+            return False
 
 
 def _whole_words(worded: Term) -> Seqs:
