@@ -70,6 +70,10 @@ class Plans:
         sqlite = self._connection.dialect.name == "sqlite"
         return self._steps(_SQLITE_SCAN if sqlite else _POSTGRESQL_SCAN)
 
+    def walks(self) -> list[str]:
+        """The steps that read all sounds, be it along an index; SQLite says it of either."""
+        return self._steps(re.compile(r"SCAN sounds|Seq Scan on sounds"))
+
     def sorts(self) -> list[str]:
         """The steps that sort, each with its statement."""
         return self._steps(_SORT)
@@ -116,6 +120,15 @@ def test_a_page_reads_no_whole_table(connection: Connection, asked: str, sort: s
     with Plans(connection) as plans:
         search.find_page(connection, SoundFilter(**FILTERS[asked]), Order(sort), size=50)
     assert plans.scans() == []
+
+
+@pytest.mark.parametrize(
+    "asked", ["name", "rare rate", "channels", "bitdepth", "format", "rare word", "word and filter"]
+)
+def test_what_is_rare_is_looked_up_one_by_one(connection: Connection, asked: str) -> None:
+    with Plans(connection) as plans:
+        search.find_page(connection, SoundFilter(**FILTERS[asked]), Order("duration"), size=50)
+    assert plans.walks() == []
 
 
 @pytest.mark.parametrize("asked", FILTERS)

@@ -83,11 +83,13 @@ class Condition:
     `holds` is true of exactly the rows that show it, and looks into no index. `found_by` are the
     numbers of all sounds that may, straight from an index; None where there is none for it. When
     they are `exact` they are those that do, none of them in the trash: no row has to be looked at.
+    `some` of them are counted faster, so that many are known to be many.
     """
 
     holds: ColumnElement[bool]
     found_by: Seqs | None = None
     exact: bool = False
+    some: Seqs | None = None
 
 
 def conditions(
@@ -104,12 +106,14 @@ def conditions(
     worded = And(tuple(part for part in parts if words.indexed(part)))
     if worded.parts:
         found_by = _without_trash(words.sounds_with(worded, dialect))
-        yield Condition(holding.of(worded), found_by, all(map(_is_one_word, worded.parts)))
+        exact = all(map(_is_one_word, worded.parts))
+        # FTS5 reads a word as far as it is asked for, but all that begins alike to its end.
+        some = _whole_words(worded) if dialect == "sqlite" else None
+        yield Condition(holding.of(worded), found_by, exact, some)
     for part in parts:
         if not words.indexed(part):
             found = _found_by(part, dialect)
-            exact = found is not None and isinstance(part, Span | Text | State)
-            yield Condition(holding.of(part), found, exact)
+            yield Condition(holding.of(part), found, found is not None and _is_exact(part))
 
 
 def between(column: ColumnElement[Any], span: Span) -> ColumnElement[bool]:
@@ -223,6 +227,22 @@ def _without_trash(found: Seqs) -> Seqs:
     """These numbers but for the trash, which is small, without a look at their rows."""
     trash = select(sounds.c.seq).where(sounds.c.trashed.is_not(None))
     return found.where(found.selected_columns.seq.not_in(trash))
+
+
+def _is_exact(term: Term) -> bool:
+    """Whether the index names each sound that the term holds for once, and no other."""
+    match term:
+        case Text(field, _, prefix):
+            # A sound may have two tags that begin alike, and be in two collections of one name.
+            return field != "in" and not (field == "tag" and prefix)
+        case Span() | State():
+            return True
+        case _:
+            return False
+
+
+def _whole_words(worded: Term) -> Seqs:
+    return _without_trash(words.sounds_with(words.whole(worded), "sqlite"))
 
 
 def _is_one_word(term: Term) -> bool:

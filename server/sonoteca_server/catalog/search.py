@@ -9,13 +9,14 @@ that can match, and reads no row in vain. The planner is left no choice between 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, tuple_
 
 from sonoteca_server.catalog.conditions import Condition, Seqs
-from sonoteca_server.catalog.constructs import OneOf, Unindexed
+from sonoteca_server.catalog.constructs import Unindexed
 from sonoteca_server.catalog.filters import SoundFilter, asked_of
 from sonoteca_server.catalog.orders import Cursor, Order, Section, sections
 from sonoteca_server.catalog.schema import sounds
@@ -38,7 +39,7 @@ class _Plan:
     """How a page is made: from a few sounds, sorted; else along the order, where `among` some."""
 
     asked: list[Condition]
-    few: Seqs | None = None
+    few: ColumnElement[bool] | None = None
     among: Seqs | None = None
 
 
@@ -80,6 +81,19 @@ def find_page(
     )
 
 
+def find_counted_page(
+    connection: Connection,
+    wanted: SoundFilter,
+    order: Order,
+    *,
+    size: int,
+    cursor: Cursor | None = None,
+) -> tuple[Found, int, bool]:
+    """A page as of `find_page`, and the count of all that matches, of the same moment."""
+    found = find_page(connection, wanted, order, size=size, cursor=cursor)
+    return found, *count(connection, wanted)
+
+
 def count(connection: Connection, wanted: SoundFilter) -> tuple[int, bool]:
     """How many sounds match, and whether there may be more: neither goes on for ever."""
     asked = asked_of(connection, wanted)
@@ -115,21 +129,35 @@ def _rows(
     plan = _plan(connection, wanted, order)
     rows: list[Row[*tuple[Any, ...]]] = []
     for section in sections(order, cursor, walked=plan.few is None):
-        rows += connection.execute(_section(section, order, plan).limit(size - len(rows)))
+        rows += connection.execute(_section(section, order, plan).limit(size - len(rows))).all()
         if len(rows) == size:
             break
     return rows
 
 
 def _plan(connection: Connection, wanted: SoundFilter, order: Order) -> _Plan:
-    postgresql = connection.dialect.name == "postgresql"
-    few = _FEW_POSTGRESQL if postgresql else _FEW
     asked = asked_of(connection, wanted)
-    found, number = _rarest(connection, asked, few if postgresql else _SOME)
+    if not asked:
+        return _Plan(asked)
+    postgresql = connection.dialect.name == "postgresql"
+    some = _FEW_POSTGRESQL if postgresql else min(_SOME, _worth_collecting(connection))
+    few = some if postgresql else min(_FEW, some)
+    found, number = _rarest(connection, asked, some)
     if found is not None and number <= few:
-        return _Plan(asked, few=found)
+        # As an array, so that PostgreSQL looks each one up; it would rather join with all sounds.
+        listed = func.any(func.array(found.scalar_subquery()))
+        return _Plan(asked, few=sounds.c.seq == listed if postgresql else sounds.c.seq.in_(found))
     asked = asked_of(connection, wanted, walked=order.column)
-    return _Plan(asked, among=None if postgresql or number > _SOME else found)
+    return _Plan(asked, among=None if postgresql or number > some else found)
+
+
+def _worth_collecting(connection: Connection) -> int:
+    """Beyond so many matches the rows read in vain on the way to 50 cost less than these numbers.
+
+    Of n sounds and m that match those are 50 n/m rows, each as dear as some 20 numbers.
+    """
+    newest = connection.execute(select(func.max(sounds.c.seq))).scalar_one() or 0
+    return 30 * math.isqrt(newest)
 
 
 def _section(section: Section, order: Order, plan: _Plan) -> Rows:
@@ -137,7 +165,7 @@ def _section(section: Section, order: Order, plan: _Plan) -> Rows:
         sounds.c.doc, sounds.c.name, order.column.label("value"), order.tie.label("tie")
     )
     if plan.few is not None:
-        query = query.where(OneOf(sounds.c.seq, plan.few))
+        query = query.where(plan.few)
     if plan.among is not None:
         query = query.where(Unindexed(sounds.c.seq).in_(plan.among))
     query = _holding(query, plan.asked)
@@ -159,7 +187,9 @@ def _rarest(connection: Connection, asked: list[Condition], most: int) -> tuple[
     best, least = None, most + 1
     for condition in asked:
         if condition.found_by is not None:
-            number = _size(connection, condition.found_by, least - 1)
+            number = 0 if condition.some is None else _size(connection, condition.some, least - 1)
+            if number < least:
+                number = _size(connection, condition.found_by, least - 1)
             if best is None or number < least:
                 best, least = condition.found_by, number
     return best, least
