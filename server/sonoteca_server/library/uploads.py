@@ -84,7 +84,7 @@ class Held:
         self._uploads = uploads
         self._entry = entry
         self._start = record.upload.offset
-        self._over = False
+        self._over = asyncio.Event()
         self._due = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._checkpoints: asyncio.Task[None] | None = None
@@ -100,6 +100,11 @@ class Held:
         """Whether all bytes are there of what is to become a sound."""
         record = self.record
         return record.state == OPEN and record.upload.complete and record.concat != PARTIAL
+
+    @property
+    def _uncertain(self) -> int:
+        """How many bytes have come that a crash may take away again."""
+        return self.part.size - self.record.upload.offset
 
     def begin_append(self, offset: int, count: int, length: int | None = None) -> None:
         """Refuse, or get ready for, `count` more bytes for `offset`, of `length` in all."""
@@ -122,7 +127,7 @@ class Held:
         Called from the thread that writes.
         """
         replace(self.record.upload, offset=self.part.size).accept(self.part.size, count)
-        if self.part.size + count - self.record.upload.offset >= _CHECKPOINT_BYTES:
+        if self._uncertain >= _CHECKPOINT_BYTES:
             self._loop.call_soon_threadsafe(self._due.set)
 
     async def save(self) -> None:
@@ -154,24 +159,24 @@ class Held:
         self._uploads.release(self.record.key, self._entry)
 
     async def _end_checkpoints(self) -> None:
-        self._over = True
+        self._over.set()
         self._due.set()
         if self._checkpoints is not None:
             await asyncio.wait({self._checkpoints})
 
     async def _keep_checkpoints(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
+        while not self._over.is_set():
+            enough = _CHECKPOINT_BYTES
+            try:
                 async with asyncio.timeout(_CHECKPOINT_S):
                     await self._due.wait()
-            if self._over:
-                return
-            if self.part.size > self.record.upload.offset:
+            except TimeoutError:
+                enough = 1
+            self._due.clear()
+            if not self._over.is_set() and self._uncertain >= enough:
                 # A disk that is full is told to whoever asks for more of it than this.
                 with contextlib.suppress(SonotecaError, OSError):
                     await self._save()
-            # The blocks that came meanwhile asked for what is done.
-            self._due.clear()
 
     async def _save(self) -> None:
         upload = replace(self.record.upload, offset=self.part.size)
