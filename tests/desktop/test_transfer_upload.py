@@ -315,7 +315,13 @@ def test_a_pause_does_not_wait_for_a_line_that_is_dead(sending: Sending) -> None
     thread.start()
     silent.wait(10)
     # As far as the sockets take it, and then it waits for them.
-    until(lambda: len(sending.positions) > 64)
+    looks = [-1] * 15
+
+    def is_stuck() -> bool:
+        looks[:] = [*looks[1:], sending.positions[-1]]
+        return len(set(looks)) == 1
+
+    until(is_stuck)
     sending.control.stop()
     assert stopped.wait(5)  # of the ten seconds that a block may take
     thread.join()
