@@ -19,6 +19,7 @@ from tornado.web import Application
 
 from sonoteca_server.catalog import Home
 from sonoteca_server.catalog.engines import home_of
+from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
 from sonoteca_server.jobs.analysis import Analysis
@@ -60,14 +61,16 @@ class Library:
         self._lock = lock_folder(folder)
         try:
             self.blobs = LocalBlobs(folder)
+            self.blobs.sweep()
+            self.blobs.ballast.give_up_if_scarce()
             self.parts = GrowingParts(folder)
             if not self.blobs.empty and not home.exists():
                 raise CannotStartError(
                     f"{folder} holds recordings, but there is no catalogue in {home}: restore it "
                     "from a backup; an empty one would hide them all"
                 )
-            self.blobs.sweep()
-            self.catalog = home.open()
+            self.catalog = home.open(self.blobs.ballast.give_up)
+            self.blobs.ballast.keep()
         except OSError as error:
             os.close(self._lock)
             raise CannotStartError(f"{folder} cannot be used: {error}") from error
@@ -121,7 +124,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         )
         server.add_sockets(sockets)
         upkeep = Upkeep(library.catalog, library.blobs, services.trash, services.uploads)
-        working = [asyncio.create_task(job.run()) for job in (analysis, upkeep)]
+        working = [asyncio.create_task(job.run()) for job in (analysis, upkeep, services.facets)]
         try:
             host, port = sockets[0].getsockname()[:2]
             yield f"http://{_in_url(host)}:{port}"
@@ -134,6 +137,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 def _services(settings: Settings, library: Library, analysis: Analysis) -> Services:
     ingest = Ingest(library.catalog, library.blobs, analysis.wake)
     return Services(
+        facets=FacetCounts(library.catalog),
         sounds=Sounds(library.catalog, library.blobs, analysis.wake),
         ingest=ingest,
         objects=Objects(library.catalog, library.blobs),

@@ -47,7 +47,7 @@ def _remove(folder: Path, home: Home, *, again: bool, yes: bool) -> int:
                 return 1
             # Blobs first: a catalogue without blobs says what is missing, blobs without one say
             # nothing.
-            for name in ("blobs", "incoming"):
+            for name in ("blobs", "incoming", "uploads", "ballast"):
                 shutil.rmtree(folder / name, ignore_errors=True)
             home.drop()
             if again:

@@ -262,6 +262,29 @@ class SoundPage(msgspec.Struct, frozen=True, kw_only=True):
     results: list[Sound]
 
 
+class Bucket(msgspec.Struct, frozen=True, kw_only=True):
+    """How many sounds share a value; None is the value of those that have none."""
+
+    value: str | int | None
+    count: int
+
+
+class Range(msgspec.Struct, frozen=True, kw_only=True):
+    """The least and the greatest of something."""
+
+    min: float
+    max: float
+
+
+class Facets(msgspec.Struct, frozen=True, kw_only=True):
+    """Sounds that match, counted by what they share; each facet has the name that asks for it."""
+
+    total: int
+    as_of: str
+    duration: Range | None
+    facets: dict[str, list[Bucket]]
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An error as RFC 9457 writes it; `error` repeats the title for simple clients."""
 

@@ -38,6 +38,7 @@ TRASHED = API + "/trash/{id}"
 TRASH_RESTORE = API + "/trash/{id}/restore"
 UNDO = API + "/undo"
 HAVE = API + "/have"
+FACETS = API + "/facets"
 CHANGES = API + "/changes"
 OPENAPI = API + "/openapi.json"
 

@@ -21,6 +21,7 @@ ENGINES = {
     "pactl": "pactl",
     "curl": "curl",
     "ffmpeg": "ffprobe",
+    "strace": "strace",
     "postgresql": "initdb",
     "nodejs": "node",
     "npm": "npm",

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,24 @@ def serve(data: Path, **settings: Any) -> Iterator[str]:
 
 
 class ServerProcess:
-    """`sonoteca-server serve` as its own process, on the same port again after a restart."""
+    """`sonoteca-server serve` as its own process, on the same port again after a restart.
 
-    def __init__(self, data: Path, *flags: str, log: Path | None = None) -> None:
+    `program` is another module to run in its place, `wrapper` a command that runs it.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *flags: str,
+        program: str = "sonoteca_server",
+        wrapper: Sequence[str] = (),
+        log: Path | None = None,
+    ) -> None:
         self._data = data
         self._log = log
         self._flags = flags
+        self._program = program
+        self._wrapper = wrapper
         self._port = 0
         self._process: subprocess.Popen[str] | None = None
         self.start()
@@ -80,17 +92,25 @@ class ServerProcess:
     def start(self, *flags: str) -> None:
         """Start it and wait until it answers; with other flags from now on, if any are given."""
         self._flags = flags or self._flags
-        command = [sys.executable, "-m", "sonoteca_server", "serve", "--data", str(self._data),
-                   "--port", str(self._port), *self._flags]  # fmt: skip
-        with self._log.open("ab") if self._log else contextlib.nullcontext() as log:
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        self.launch()
+        assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line.startswith("Sonoteca server on http://"), line
         self._port = int(line.rpartition(":")[2])
 
+    def launch(self) -> None:
+        """Start it, and wait for nothing."""
+        command = [*self._wrapper, sys.executable, "-m", self._program, "serve",
+                   "--data", str(self._data), "--port", str(self._port), *self._flags]  # fmt: skip
+        # In a group of its own, so that a kill takes what it started along.
+        with self._log.open("ab") if self._log else contextlib.nullcontext() as log:
+            self._process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+            )
+
     def kill(self) -> None:
-        """End it as a crash would."""
+        """End it as a crash would, and every process that it started."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:
@@ -105,7 +125,9 @@ class ServerProcess:
         process, self._process = self._process, None
         if process is None:
             return 0
-        if number is not None:
+        if number == signal.SIGKILL:
+            os.killpg(process.pid, number)
+        elif number is not None:
             os.kill(process.pid, number)
         assert process.stdout is not None
         process.stdout.close()

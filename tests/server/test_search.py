@@ -190,6 +190,7 @@ _order = st.builds(Order, st.sampled_from(sorted(SORTS)), st.booleans())
     text=_query, order=_order, size=st.sampled_from([1, 7, 500]), few=st.sampled_from([0, 9, 99])
 )
 @example("", Order(), 50, 0)
+@example('tag:"car"*', Order("bitdepth"), 500, 0)
 @example("", Order("rating", descending=True), 50, 0)
 @pytest.mark.timeout(120)
 def test_every_search_finds_what_it_means(
@@ -202,6 +203,8 @@ def test_every_search_finds_what_it_means(
 ) -> None:
     # Whether few or many may match decides how a page is made, and must not change it.
     monkeypatch.setattr(search, "_FEW", few)
+    monkeypatch.setattr(search, "_FEW_POSTGRESQL", few)
+    monkeypatch.setattr(search, "_SOME", 2 * few)
     wanted = SoundFilter(query=parse(text).tree, asker=ASKER)
     hits = expected(text, order)
     assert walk(connection, wanted, order, size) == hits

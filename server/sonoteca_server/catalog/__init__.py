@@ -50,6 +50,11 @@ class CatalogInUseError(SonotecaError):
     code = "catalog-in-use"
 
 
+def no_room() -> bool:
+    """Nothing can be freed on a full disk."""
+    return False
+
+
 class Catalog(Protocol):
     """The catalogue of one library, open; used from one event loop, then closed."""
 
@@ -61,6 +66,16 @@ class Catalog(Protocol):
         **kwargs: P.kwargs,
     ) -> T:
         """The result of `function(connection, …)` in a read transaction of its own."""
+        ...
+
+    async def glance(
+        self,
+        function: Callable[Concatenate[Connection, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """As `read`, for a row or two by their key, which cost less than waiting for a thread."""
         ...
 
     async def write(
@@ -93,8 +108,11 @@ class Home(Protocol):
         """Make an empty catalogue where none is."""
         ...
 
-    def open(self) -> Catalog:
-        """The catalogue, its tables brought to the present shape; an empty one where none is."""
+    def open(self, make_room: Callable[[], bool] = no_room, /) -> Catalog:
+        """The catalogue, its tables brought to the present shape; an empty one where none is.
+
+        `make_room` is called when its disk is full; it says whether it has freed anything.
+        """
         ...
 
     def look(self) -> AbstractContextManager[Connection]:

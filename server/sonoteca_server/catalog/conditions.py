@@ -81,11 +81,15 @@ class Condition:
     """Something asked of a sound.
 
     `holds` is true of exactly the rows that show it, and looks into no index. `found_by` are the
-    numbers of all sounds that may, straight from an index; None where there is none for it.
+    numbers of all sounds that may, straight from an index; None where there is none for it. When
+    they are `exact` they are those that do, none of them in the trash: no row has to be looked at.
+    `some` of them are counted faster, so that many are known to be many.
     """
 
     holds: ColumnElement[bool]
     found_by: Seqs | None = None
+    exact: bool = False
+    some: Seqs | None = None
 
 
 def conditions(
@@ -101,10 +105,15 @@ def conditions(
     # Together, words are found much faster than one by one.
     worded = And(tuple(part for part in parts if words.indexed(part)))
     if worded.parts:
-        yield Condition(holding.of(worded), words.sounds_with(worded, dialect))
+        found_by = _without_trash(words.sounds_with(worded, dialect))
+        exact = all(map(_is_one_word, worded.parts))
+        # FTS5 reads a word as far as it is asked for, but all that begins alike to its end.
+        some = _whole_words(worded) if dialect == "sqlite" else None
+        yield Condition(holding.of(worded), found_by, exact, some)
     for part in parts:
         if not words.indexed(part):
-            yield Condition(holding.of(part), _found_by(part, dialect))
+            found = _found_by(part, dialect)
+            yield Condition(holding.of(part), found, found is not None and _is_exact(part))
 
 
 def between(column: ColumnElement[Any], span: Span) -> ColumnElement[bool]:
@@ -195,12 +204,12 @@ def _is_text(term: Text) -> ColumnElement[bool]:
 def _found_by(term: Term, dialect: str) -> Seqs | None:
     """The numbers of all sounds for which the term may hold, when an index knows them."""
     if words.indexed(term):
-        return words.sounds_with(term, dialect)
+        return _without_trash(words.sounds_with(term, dialect))
     match term:
         case Or(parts):
             found = [_found_by(part, dialect) for part in parts]
             known = [seqs for seqs in found if seqs is not None]
-            return _together(known) if len(known) == len(found) else None
+            return together(known) if len(known) == len(found) else None
         case And(parts):
             found = [_found_by(part, dialect) for part in parts]
             return next((seqs for seqs in found if seqs is not None), None)
@@ -214,17 +223,51 @@ def _found_by(term: Term, dialect: str) -> Seqs | None:
             return None
 
 
-def _together(found: list[Seqs]) -> Seqs:
+def _without_trash(found: Seqs) -> Seqs:
+    """These numbers but for the trash, which is small, without a look at their rows."""
+    trash = select(sounds.c.seq).where(sounds.c.trashed.is_not(None))
+    return found.where(found.selected_columns.seq.not_in(trash))
+
+
+def _is_exact(term: Term) -> bool:
+    """Whether the index names each sound that the term holds for once, and no other."""
+    match term:
+        case Text(field, _, prefix):
+            # A sound may have two tags that begin alike, and be in two collections of one name.
+            return field != "in" and not (field == "tag" and prefix)
+        case Span() | State():
+            return True
+        case _:
+            return False
+
+
+def _whole_words(worded: Term) -> Seqs:
+    return _without_trash(words.sounds_with(words.whole(worded), "sqlite"))
+
+
+def _is_one_word(term: Term) -> bool:
+    """Whether the term asks for a word that either engine's full text has just as we do."""
+    return (
+        isinstance(term, Words)
+        and not term.field
+        and len(term.words) == 1
+        and term.words[0].isascii()
+    )
+
+
+def together(found: list[Seqs]) -> Seqs:
+    """The numbers that any of these find."""
     every = union_all(*found).subquery()
     return select(every.c.seq)
 
 
 def _text_found_by(term: Text) -> Seqs | None:
     if term.field == "tag":
-        return select(sound_tags.c.sound.label("seq")).where(_tagged(term))
+        return _without_trash(select(sound_tags.c.sound.label("seq")).where(_tagged(term)))
     if term.field == "in":
         here = collections.c.seq == collection_sounds.c.collection
-        return select(collection_sounds.c.sound.label("seq")).where(here, _collected(term))
+        members = select(collection_sounds.c.sound.label("seq")).where(here, _collected(term))
+        return _without_trash(members)
     if term.field == "folder":
         return seqs_where(_in_folder(sounds.c.folder_key, term))
     if term.field in _WRITTEN:

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, Connection, and_, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, and_, or_, select
 
-from sonoteca_server.catalog.conditions import Asker, Condition, conditions, seqs_where
+from sonoteca_server.catalog.conditions import Asker, Condition, conditions, seqs_where, together
 from sonoteca_server.catalog.constructs import Named, Unindexed
-from sonoteca_server.catalog.schema import MAX_KEY, repositories, sounds
-from sonoteca_shared.names import sort_key
+from sonoteca_server.catalog.schema import repositories, sounds
 from sonoteca_shared.terms import EVERYTHING, And, Span, Term, Text
 
 _LAST = "\U0010ffff"
@@ -76,25 +75,32 @@ def _places(wanted: SoundFilter) -> Iterator[Condition]:
         named = select(repositories.c.seq).where(repositories.c.name == wanted.repository)
         only = named.scalar_subquery()
         found_by = seqs_where(sounds.c.repository == only)
-        yield Condition(Unindexed(sounds.c.repository) == only, found_by)
+        yield Condition(Unindexed(sounds.c.repository) == only, found_by, exact=True)
     if wanted.uploaded_by is not None:
-        found_by = seqs_where(sounds.c.uploaded_by == wanted.uploaded_by)
-        yield Condition(Unindexed(sounds.c.uploaded_by) == wanted.uploaded_by, found_by)
+        by = seqs_where(sounds.c.uploaded_by == wanted.uploaded_by)
+        yield Condition(Unindexed(sounds.c.uploaded_by) == wanted.uploaded_by, by, exact=True)
 
 
 def _named(name: str) -> Condition:
     if "*" not in name:
         found_by = seqs_where(sounds.c.name == name)
-        return Condition(Unindexed(sounds.c.name) == name, found_by)
-    start = name.partition("*")[0]
+        return Condition(Unindexed(sounds.c.name) == name, found_by, exact=True)
+    start, _, rest = name.partition("*")
+    holds = Named(Unindexed(sounds.c.name), name)
+    if not start:
+        return Condition(holds)
     begins = and_(sounds.c.name >= start, sounds.c.name < start + _LAST)
-    return Condition(Named(Unindexed(sounds.c.name), name), seqs_where(begins) if start else None)
+    return Condition(holds, seqs_where(begins), exact=not rest.strip("*"))
 
 
 def _below(folder: str) -> Condition:
     """The folder and all in it, told apart by case."""
-    path, key = Unindexed(sounds.c.folder), sort_key(folder)[:MAX_KEY]
+    path = Unindexed(sounds.c.folder)
+    here = seqs_where(sounds.c.folder == folder)
+    found_by = together([here, seqs_where(_is_below(sounds.c.folder, folder))])
+    return Condition(or_(path == folder, _is_below(path, folder)), found_by, exact=True)
+
+
+def _is_below(path: ColumnElement[str], folder: str) -> ColumnElement[bool]:
     # "0" follows "/": all that begins with the folder and a slash.
-    below = and_(path > f"{folder}/", path < f"{folder}0")
-    begins = and_(sounds.c.folder_key >= key, sounds.c.folder_key < key + _LAST)
-    return Condition(or_(path == folder, below), seqs_where(begins))
+    return and_(path > f"{folder}/", path < f"{folder}0")

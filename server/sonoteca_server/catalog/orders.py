@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from sqlalchemy import Column, ColumnElement
 
+from sonoteca_server.catalog.constructs import Unindexed
 from sonoteca_server.catalog.schema import sounds
 from sonoteca_shared.errors import BadRequestError
 
@@ -74,7 +75,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A stretch of an order that one index walks: its keys, and behind which it begins."""
+    """A stretch of an order: its keys, and behind which values of the first of them it begins."""
 
     keys: tuple[ColumnElement[Any], ...]
     descending: bool
@@ -96,29 +97,39 @@ def parse_cursor(text: str) -> Cursor:
     return Cursor(Order(sort, descending), value, tie, backward)
 
 
-def sections(order: Order, cursor: Cursor | None) -> Iterator[Section]:
-    """The order from the cursor on, in the direction that it looks."""
+def sections(order: Order, cursor: Cursor | None, *, walked: bool) -> Iterator[Section]:
+    """The order from the cursor on, in the direction that it looks.
+
+    `walked` along an index, else sorted: then the planner must not look the keys up.
+    """
     backward = cursor is not None and cursor.backward
     descending = order.descending != backward
-    if order.sort not in _OPTIONAL:
-        after = (cursor.value, cursor.tie) if cursor is not None else None
-        yield Section((order.column, order.tie), descending, after=after)
+    column: ColumnElement[Any] = order.column if walked else Unindexed(order.column)
+    tie: ColumnElement[Any] = order.tie if walked else Unindexed(order.tie)
+    optional = order.sort in _OPTIONAL
+    valued = Section((column, tie), descending, column.is_not(None) if optional else None)
+    empty = Section((tie,), descending, column.is_(None))
+    if cursor is not None and cursor.value is None:
+        after = replace(empty, after=(cursor.tie,))
+        yield from (after, valued) if backward else (after,)
         return
-    among_empty = cursor is not None and cursor.value is None
-    column, here = order.column, None
-    if cursor is not None:
-        here = (cursor.tie,) if among_empty else (cursor.value, cursor.tie)
-    valued = Section((column, order.tie), descending, column.is_not(None))
-    empty = Section((order.tie,), descending, column.is_(None))
-    parts = (
-        [valued, replace(empty, after=here)]
-        if among_empty
-        else [replace(valued, after=here), empty]
-    )
-    if backward:
-        parts.reverse()
-    # The other part lies behind whoever looks from the second one on.
-    yield from parts[1:] if among_empty != backward else parts
+    yield from _after(valued, cursor, walked=walked)
+    if optional and not backward:
+        yield empty
+
+
+def _after(section: Section, cursor: Cursor | None, *, walked: bool) -> Iterator[Section]:
+    """What of a section lies behind the cursor."""
+    if cursor is None:
+        yield section
+    elif not walked:
+        yield replace(section, after=(cursor.value, cursor.tie))
+    else:
+        # In one comparison of both keys SQLite would use the index for the first one only, and
+        # read all that is equal in it: of a sample rate that may be half of all sounds.
+        column, tie = section.keys
+        yield Section((tie,), section.descending, column == cursor.value, (cursor.tie,))
+        yield replace(section, after=(cursor.value,))
 
 
 def _fits(sort: str, value: Any, tie: str | int) -> bool:

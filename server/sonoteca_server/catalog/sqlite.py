@@ -18,13 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select, text
 from sqlalchemy.exc import DatabaseError
 
-from sonoteca_server.catalog import Catalog, CatalogDamagedError
+from sonoteca_server.catalog import (
+    Catalog,
+    CatalogDamagedError,
+    CatalogUnreachableError,
+    no_room,
+)
 from sonoteca_server.catalog.dump import statements
-from sonoteca_server.catalog.upgrading import refuse_older, upgrade
-from sonoteca_shared.errors import NoSpaceError
+from sonoteca_server.catalog.schema import metadata
+from sonoteca_server.catalog.upgrading import is_empty, refuse_older, upgrade
+from sonoteca_shared.errors import NoSpaceError, SonotecaError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,6 +45,17 @@ _PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-65536",
 )
+# No room for pages, or for the index of those that wait in the log.
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+# What says nothing about the file itself.
+_BLAMELESS = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+)
 
 
 @dataclass(slots=True)
@@ -48,10 +65,14 @@ class _Write:
 
 
 class SqliteCatalog:
-    """A catalogue in one file, which this process alone writes."""
+    """A catalogue in one file, which this process alone writes.
 
-    def __init__(self, path: Path) -> None:
+    `make_room` is called when its disk is full; it says whether it has freed anything.
+    """
+
+    def __init__(self, path: Path, make_room: Callable[[], bool] = no_room) -> None:
         self.path = path
+        self._make_room = make_room
         self._engine = open_engine(path)
         try:
             upgrade_file(self._engine)
@@ -81,6 +102,17 @@ class SqliteCatalog:
                 return function(connection, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+
+    async def glance(
+        self,
+        function: Callable[Concatenate[Connection, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """As `read`, for a row or two by their key: at once, in the thread of the loop."""
+        with self._engine.connect() as connection:
+            return function(connection, *args, **kwargs)
 
     async def write(
         self,
@@ -127,6 +159,9 @@ class SqliteCatalog:
             ):
                 results = [_attempt(connection, write) for write in writes]
         except Exception as error:  # noqa: BLE001 - whoever waits for the batch is told
+            if _code(error) in _FULL and self._make_room():
+                self._commit(writes)  # overwrites what the attempt has left
+                return
             for write in writes:
                 write.done.set_exception(_told(error))
             return
@@ -147,16 +182,26 @@ class SqliteHome:
         return str(self._path)
 
     def exists(self) -> bool:
-        """Whether a catalogue was ever made here."""
-        return self._path.exists()
+        """Whether a catalogue was ever made here; one that cannot be read was."""
+        # Not even opened when it has no byte: SQLite would drop the log that lies beside it.
+        if not self._path.exists() or not self._path.stat().st_size:
+            return False
+        engine = open_engine(self._path)
+        try:
+            with engine.connect() as connection:
+                return not is_empty(connection)
+        except DatabaseError:
+            return True
+        finally:
+            engine.dispose()
 
     def create(self) -> None:
         """Make an empty catalogue where none is."""
         self.open().close()
 
-    def open(self) -> Catalog:
+    def open(self, make_room: Callable[[], bool] = no_room, /) -> Catalog:
         """The catalogue, its tables brought to the present shape; an empty one where none is."""
-        return SqliteCatalog(self._path)
+        return SqliteCatalog(self._path, make_room)
 
     @contextlib.contextmanager
     def look(self) -> Iterator[Connection]:
@@ -197,7 +242,7 @@ def open_engine(path: Path) -> Engine:
     """An engine on the file, with the settings that durability and speed ask for."""
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
-        pool_size=_READERS + 1,
+        pool_size=_READERS + 2,  # the writer's, and the loop's
         # The driver's own ideas about transactions are switched off: we begin them below.
         connect_args={"isolation_level": None, "check_same_thread": False},
     )
@@ -234,7 +279,12 @@ def upgrade_file(engine: Engine) -> None:
             driver.execute("PRAGMA foreign_keys=ON")
 
 
-def _damaged(path: Path, error: DatabaseError) -> CatalogDamagedError:
+def _damaged(path: Path, error: DatabaseError) -> SonotecaError:
+    if _code(error) & 0xFF in _BLAMELESS:
+        return CatalogUnreachableError(
+            f"the catalogue {path} cannot be opened ({error.orig}): look whether its disk is full "
+            "or fails, and whether this user may write there"
+        )
     return CatalogDamagedError(
         f"the catalogue {path} cannot be read ({error.orig}): restore it from a backup"
     )
@@ -243,6 +293,9 @@ def _damaged(path: Path, error: DatabaseError) -> CatalogDamagedError:
 def _check(engine: Engine, path: Path) -> None:
     with engine.connect() as connection:
         verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar()
+        # Which tables and columns there are is told by text, which no check of pages understands.
+        for table in metadata.sorted_tables:
+            connection.execute(select(table).limit(0))
     if verdict != "ok":
         raise CatalogDamagedError(
             f"the catalogue {path} is damaged ({verdict}): restore it from a backup"
@@ -251,10 +304,14 @@ def _check(engine: Engine, path: Path) -> None:
 
 def _told(error: Exception) -> Exception:
     """A full disk in our words; whatever else went wrong as it is."""
-    orig = error.orig if isinstance(error, DatabaseError) else None
-    code = getattr(orig, "sqlite_errorcode", sqlite3.SQLITE_OK)
     # The commit was not written whole, so it cannot come back after a crash: a refusal, no doubt.
-    return NoSpaceError() if code == sqlite3.SQLITE_FULL else error
+    return NoSpaceError() if _code(error) == sqlite3.SQLITE_FULL else error
+
+
+def _code(error: Exception) -> int:
+    orig = error.orig if isinstance(error, DatabaseError) else None
+    code: int = getattr(orig, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return code
 
 
 def _attempt(connection: Connection, write: _Write) -> tuple[_Write, Any, BaseException | None]:

@@ -20,6 +20,7 @@ from sonoteca_server.handlers.edits import (
     RevertHandler,
     UndoHandler,
 )
+from sonoteca_server.handlers.facets import FacetsHandler
 from sonoteca_server.handlers.handler import Handler, Services, UnknownPath
 from sonoteca_server.handlers.objects import HaveHandler, ObjectHandler, PutHandler
 from sonoteca_server.handlers.pages import (
@@ -74,6 +75,7 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.TRASH, TrashHandler),
     (routes.TRASHED, TrashedHandler),
     (routes.TRASH_RESTORE, RestoreHandler),
+    (routes.FACETS, FacetsHandler),
     (routes.CHANGES, ChangesHandler),
 )
 

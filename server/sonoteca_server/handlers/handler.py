@@ -17,6 +17,7 @@ import msgspec
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
+from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
@@ -88,6 +89,7 @@ class Services:
     repositories: Repositories
     trash: Trash
     uploads: Uploads
+    facets: FacetCounts
     blobs: LocalBlobs
     running: Running
     public_url: str

@@ -25,6 +25,7 @@ from sonoteca_shared.models import Finding, Sound
 _TRIES = 2
 _SECONDS = 60.0
 _SECONDS_PER_BYTE = 1 / (4 << 20)
+_SHARE = 16
 _PAUSE_S = 30.0  # after what is not the sound's fault, such as a full disk
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,8 @@ class Analysis:
                 self._given_up.add(pending.seq)
 
     async def _analyse(self, pending: _Pending) -> None:
+        # What is kept for bad times is not for waveforms; theirs is a small part of the sound.
+        await asyncio.to_thread(self._blobs.check_room, pending.size // _SHARE, least=0)
         # Not in a thread: a cancelled wait for it would leave the part behind.
         part = self._blobs.begin()
         try:

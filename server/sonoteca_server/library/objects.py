@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Row, exists, func, select
+from sqlalchemy import Connection, Row, bindparam, exists, func, select
 
 from sonoteca_server.catalog import Catalog, feed
 from sonoteca_server.catalog.schema import objects, repositories, sounds
@@ -115,7 +115,7 @@ class Objects:
 
     async def content(self, repository: str, oid: str, name: str) -> Content:
         """The bytes with this digest; NotFoundError when the repository has none."""
-        row = await self._catalog.read(_find, checked_name(repository), oid)
+        row = await self._catalog.glance(_find, checked_name(repository), oid)
         if row is None:
             raise _not_found(repository, oid)
         is_wav = row.used or await asyncio.to_thread(_is_wav, self._blobs, row.blob)
@@ -270,15 +270,20 @@ def _put(connection: Connection, kept: Kept) -> tuple[Held, None]:
     return hold(connection, kept, feed.timestamp(feed.now(connection)), put=True), None
 
 
-def _find(connection: Connection, repository: str, oid: str) -> Row[*tuple[Any, ...]] | None:
-    used = exists().where(sounds.c.object == objects.c.seq)
-    columns = (
+# Made once: it is asked for every part of every download.
+_OBJECT = (
+    select(
         objects.c.seq, objects.c.oid, objects.c.size, objects.c.created, objects.c.put,
-        objects.c.blob, objects.c.peaks_blob, used.label("used"),
-    )  # fmt: skip
-    query = select(*columns).join(repositories)
-    query = query.where(repositories.c.name == repository, objects.c.oid == oid)
-    return connection.execute(query).first()
+        objects.c.blob, objects.c.peaks_blob,
+        exists().where(sounds.c.object == objects.c.seq).label("used"),
+    )
+    .join(repositories)
+    .where(repositories.c.name == bindparam("repository"), objects.c.oid == bindparam("oid"))
+)  # fmt: skip
+
+
+def _find(connection: Connection, repository: str, oid: str) -> Row[*tuple[Any, ...]] | None:
+    return connection.execute(_OBJECT, {"repository": repository, "oid": oid}).first()
 
 
 def _known(connection: Connection, repository: str, digests: list[str]) -> set[str]:

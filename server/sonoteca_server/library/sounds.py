@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, and_, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from sonoteca_server.catalog import Catalog, search
 from sonoteca_server.catalog.filters import SoundFilter
@@ -86,20 +86,9 @@ class Sounds:
 
     async def _present(self, sound_id: str) -> Row[*tuple[Any, ...]]:
         """The sound's row, unless it is in the trash."""
-        here = and_(sounds.c.id == sound_id, sounds.c.trashed.is_(None))
-        return await self._row(here, "there is no sound with this id")
-
-    async def _row(self, condition: ColumnElement[bool], otherwise: str) -> Row[*tuple[Any, ...]]:
-        def find(connection: Connection) -> Row[*tuple[Any, ...]] | None:
-            query = select(
-                sounds.c.doc, sounds.c.name, objects.c.oid, objects.c.size, objects.c.blob,
-                objects.c.created, objects.c.peaks_state, objects.c.peaks_blob,
-            ).join(objects, objects.c.seq == sounds.c.object)  # fmt: skip
-            return connection.execute(query.where(condition)).first()
-
-        row = await self.catalog.read(find)
+        row = await self.catalog.glance(_find, sound_id)
         if row is None:
-            raise NotFoundError(otherwise)
+            raise NotFoundError("there is no sound with this id")
         return row
 
     def _content(self, row: Row[*tuple[Any, ...]], name: str) -> Content:
@@ -109,6 +98,21 @@ class Sounds:
 def _lose_peaks(connection: Connection, blob: str | None) -> None:
     values = {"peaks_state": "pending", "peaks_tries": 0, "peaks_blob": None}
     connection.execute(objects.update().where(objects.c.peaks_blob == blob).values(values))
+
+
+# Made once: it is asked for every part of every download.
+_SOUND = (
+    select(
+        sounds.c.doc, sounds.c.name, objects.c.oid, objects.c.size, objects.c.blob,
+        objects.c.created, objects.c.peaks_state, objects.c.peaks_blob,
+    )
+    .join(objects, objects.c.seq == sounds.c.object)
+    .where(sounds.c.id == bindparam("id"), sounds.c.trashed.is_(None))
+)  # fmt: skip
+
+
+def _find(connection: Connection, sound_id: str) -> Row[*tuple[Any, ...]] | None:
+    return connection.execute(_SOUND, {"id": sound_id}).first()
 
 
 @dataclass(frozen=True, slots=True)

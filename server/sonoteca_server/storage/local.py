@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sonoteca_server.storage import BlobMissingError, Incoming, Listed
+from sonoteca_server.storage.ballast import Ballast
 from sonoteca_shared.errors import NoSpaceError
 from sonoteca_shared.ids import is_id, new_id
 
@@ -123,6 +124,7 @@ class LocalBlobs:
         self._incoming = folder / "incoming"
         for made in (self._blobs, self._incoming):
             make_folder(made)
+        self.ballast = Ballast(folder)
         # Folders below `blobs` whose names are known to be on the disk.
         self._durable: set[str] = set()
         self._pinned: set[Path] = set()
@@ -191,7 +193,13 @@ class LocalBlobs:
         self.path(key).unlink(missing_ok=True)
 
     def check_room(self, count: int, *, least: int) -> None:
-        """NoSpaceError unless `count` more bytes would leave `least` free on the volume."""
+        """NoSpaceError unless `count` more bytes would leave `least` free on the volume.
+
+        What the ballast has to get back comes first.
+        """
+        if self.ballast.missing:
+            self.ballast.keep()
+        least += self.ballast.missing
         free = shutil.disk_usage(self._blobs).free
         if free - count < least:
             raise NoSpaceError(free=free, needed=count + least)

@@ -41,7 +41,7 @@ _SHRUNK = "ended while it was sent"
 
 _Result = TypeVar("_Result")
 
-_disk = ThreadPoolExecutor(16, "bodies")
+_disk = ThreadPoolExecutor(32, "bodies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,9 @@ class Outlet:
         if self._blob is None or self._key != extent.key:
             self._close()
             opening = partial(open_blob, self._blobs, extent.key, extent.size)
-            self._blob = await in_thread(opening)
+            self._blob = opening() if _near.knows(extent.key) else await in_thread(opening)
             self._key = extent.key
+            _near.note(extent.key)
         return self._blob
 
     async def send(self, extents: Iterable[Extent]) -> None:
@@ -163,6 +164,28 @@ class Outlet:
         blob, self._blob = self._blob, None
         if blob is not None:
             blob.close()
+
+
+class _Near:
+    """Which blobs were opened lately: the system knows where they are, so that opening is quick."""
+
+    def __init__(self, most: int) -> None:
+        self._keys: dict[str, None] = {}
+        self._most = most
+
+    def knows(self, key: str) -> bool:
+        """Whether it is one of them."""
+        return key in self._keys
+
+    def note(self, key: str) -> None:
+        """It was opened now; the one that this is longest ago for is forgotten."""
+        self._keys.pop(key, None)
+        self._keys[key] = None
+        if len(self._keys) > self._most:
+            del self._keys[next(iter(self._keys))]
+
+
+_near = _Near(1_000)
 
 
 def open_blob(blobs: Blobs, key: str, size: int) -> Blob:
@@ -219,11 +242,10 @@ async def _send_file(
             else:
                 await _write(connection, stream.file_view(fd, window.start, len(window)))
             at += len(window)
-    except StreamClosedError as closed:
-        if isinstance(closed.real_error, ShrunkError):
-            raise BlobDamagedError(extent.key, _SHRUNK) from closed
-        raise
     finally:
+        if isinstance(stream.error, ShrunkError):
+            # Only the stream remembers: Tornado ends a write that broke as if it had gone well.
+            raise BlobDamagedError(extent.key, _SHRUNK)
         if at < len(extent):
             # What still waits in the stream must not outlive the descriptor, which may be another
             # file's in a moment.
@@ -231,7 +253,7 @@ async def _send_file(
 
 
 async def _write(connection: HTTP1Connection, data: bytes | memoryview) -> None:
-    """Write, and wait until the kernel has it."""
+    """Write, and wait until the kernel has it; StreamClosedError when it did not get all."""
     written = connection.write(data)  # type: ignore[arg-type]  # streams take views
     if written.done():
         await asyncio.sleep(0)  # else a fast reader keeps the loop for itself
