@@ -27,6 +27,7 @@ from sonoteca_server.jobs.upkeep import Upkeep
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
+from sonoteca_server.library.lists import Lists
 from sonoteca_server.library.objects import Objects
 from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
@@ -138,6 +139,7 @@ def _services(settings: Settings, library: Library, analysis: Analysis) -> Servi
     ingest = Ingest(library.catalog, library.blobs, analysis.wake)
     return Services(
         facets=FacetCounts(library.catalog),
+        lists=Lists(library.catalog),
         sounds=Sounds(library.catalog, library.blobs, analysis.wake),
         ingest=ingest,
         objects=Objects(library.catalog, library.blobs),

@@ -21,6 +21,7 @@ from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
+from sonoteca_server.library.lists import Lists
 from sonoteca_server.library.objects import Objects
 from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
@@ -82,6 +83,7 @@ class Services:
     """The neighbours that handlers talk to, and the settings that concern them."""
 
     sounds: Sounds
+    lists: Lists
     ingest: Ingest
     objects: Objects
     editing: Editing
