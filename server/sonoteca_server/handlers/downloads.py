@@ -81,7 +81,10 @@ class DownloadHandler(ContentHandler):
     async def get(self) -> None:
         given = args.read_arguments(self.request, (*args.METADATA, "part", "of"))
         search = args.read_search(given)
-        found, count = await self.services.lists.counted_page(search.wanted, search.order, size=1)
+        with self.turn():
+            found, count = await self.services.lists.counted_page(
+                search.wanted, search.order, size=1
+            )
         if not found.docs:
             raise NotFoundError("no sound matches")
         sound = msgspec.json.decode(found.docs[0], type=Sound)

@@ -52,9 +52,10 @@ class PageHandler(HtmlHandler):
         given = args.read_arguments(self.request, known).without()
         search = args.read_search(given)
         size, cursor = args.read_page(given, _PAGE_SIZE)
-        found, count = await self.services.lists.counted_page(
-            search.wanted, search.order, size=size, cursor=cursor
-        )
+        with self.turn():
+            found, count = await self.services.lists.counted_page(
+                search.wanted, search.order, size=size, cursor=cursor
+            )
         kept = given.without("result", "outcome")
         following, previous = page_addresses(routes.PAGE, kept, found)
         self.show(

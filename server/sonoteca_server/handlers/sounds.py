@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,9 +46,10 @@ class MatchHandler(Handler):
             self.set_header("Sonoteca-Query-Ignored", _ignored_field(search.query))
         if "page_size" in given or "cursor" in given:
             size, cursor = args.read_page(given, _DEFAULT_PAGE)
-            found = await self.services.lists.page(
-                search.wanted, search.order, size=size, cursor=cursor
-            )
+            with self.turn():
+                found = await self.services.lists.page(
+                    search.wanted, search.order, size=size, cursor=cursor
+                )
             set_links(self, given, found)
             self.finish("[" + ",".join(self.items(found)) + "]")
             return
@@ -59,9 +61,11 @@ class MatchHandler(Handler):
         cursor: Cursor | None = None
         separator = "["
         while True:
-            found = await self.services.lists.page(
-                search.wanted, search.order, size=args.MAX_PAGE, cursor=cursor
-            )
+            # Later pages wait for the client, one at a time.
+            with self.turn() if cursor is None else contextlib.nullcontext():
+                found = await self.services.lists.page(
+                    search.wanted, search.order, size=args.MAX_PAGE, cursor=cursor
+                )
             text = ",".join(self.items(found))
             self.write(separator + text if text else separator if separator == "[" else "")
             cursor = found.next
@@ -92,9 +96,10 @@ async def answer_page(handler: Handler) -> None:
     search = args.read_search(given)
     fields = _fields(given)
     size, cursor = args.read_page(given, _DEFAULT_PAGE)
-    found, count = await handler.services.lists.counted_page(
-        search.wanted, search.order, size=size, cursor=cursor
-    )
+    with handler.turn():
+        found, count = await handler.services.lists.counted_page(
+            search.wanted, search.order, size=size, cursor=cursor
+        )
     following, previous = set_links(handler, given, found)
     head = {
         "count": count.number,
