@@ -61,8 +61,7 @@ def line(transfer: Transfer) -> str:
         case State.RUNNING:
             return _pace(transfer)
         case State.PAUSED:
-            paused = f"Paused at {units.size_of(transfer.done, transfer.total)}"
-            return f"{paused} · {transfer.note}" if transfer.note else paused
+            return f"Paused at {units.size_of(transfer.done, transfer.total)}"
         case State.VERIFYING:
             return f"Checking {size}"
         case State.DONE:

@@ -95,6 +95,7 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
         },
         State.RUNNING: {
             Event.HASH: State.HASHING,
+            Event.START: State.RUNNING,
             Event.CHECK: State.VERIFYING,
             Event.WAIT: State.WAITING,
             Event.BLOCK: State.BLOCKED,
@@ -104,6 +105,9 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
             Event.RESTART: State.QUEUED,
         },
         State.VERIFYING: {
+            # The server refused the last bytes, and an upload goes on at once.
+            Event.START: State.RUNNING,
+            Event.CHECK: State.VERIFYING,
             Event.FINISH: State.DONE,
             Event.WAIT: State.WAITING,
             Event.BLOCK: State.BLOCKED,

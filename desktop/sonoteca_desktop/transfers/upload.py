@@ -79,14 +79,11 @@ class Upload:
             raise
 
     def _run(self) -> Arrived:
-        fresh = self._begun.stamp != str(self._source.before)
-        if fresh:
+        if self._begun.stamp != str(self._source.before):
             self._hash()
         if not self._begun.path and (known := self._find_known()) is not None:
             self._control.begin_check()
             return known
-        if fresh:
-            self._control.begin_sending()
         sound = self._client.sound(self._send())
         return Arrived(sound, _note_of_sent(sound, self._offer))
 
@@ -156,6 +153,7 @@ class Upload:
         self._control.progressed(0)
 
     def _append(self, offset: int) -> Standing:
+        self._control.begin_sending()
         return self._tus.append(self._begun.path, offset, Rest(self._source, offset, self._control))
 
     def _turn(self, refusal: ServerRefusedError) -> None:

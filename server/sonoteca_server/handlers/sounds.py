@@ -10,8 +10,7 @@ from pathlib import Path
 import msgspec
 
 from sonoteca_server.catalog.orders import Cursor
-from sonoteca_server.catalog.search import Found, find_page
-from sonoteca_server.catalog.search import count as count_matches
+from sonoteca_server.catalog.search import Found, find_counted_page, find_page
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import JSON, Handler
 from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL, reduced
@@ -90,9 +89,9 @@ async def answer_page(handler: Handler) -> None:
     search = args.read_search(given)
     fields = _fields(given)
     size, cursor = args.read_page(given, _DEFAULT_PAGE)
-    read = handler.services.sounds.catalog.read
-    found = await read(find_page, search.wanted, search.order, size=size, cursor=cursor)
-    number, more = await read(count_matches, search.wanted)
+    found, number, more = await handler.services.sounds.catalog.read(
+        find_counted_page, search.wanted, search.order, size=size, cursor=cursor
+    )
     following, previous = set_links(handler, given, found)
     head = {
         "count": number,
