@@ -17,6 +17,7 @@ import pytest
 from tests.kit.faults import FaultyServer, faulty_server
 from tests.kit.http import ServerProcess, server_process
 from tests.kit.shell import Shell
+from tests.kit.small_disk import small_disk
 from tests.kit.throttle import Line, line
 from tests.kit.wait import until
 from tests.kit.wavs import write_broken, write_wav
@@ -204,6 +205,33 @@ def test_a_folder_that_may_not_be_made_ends_a_pull_in_words(shell: Shell, tmp_pa
     pulled = shell.run("pull", "", "--to", tmp_path / "taken")
     assert pulled.returncode == 1
     assert pulled.stderr == f"sonoteca: {tmp_path / 'taken'}: File exists. Name another folder\n"
+
+
+def test_a_server_that_stays_away_ends_a_push_and_the_next_one_goes_on(
+    server: ServerProcess, slow_shell: Shell, wire: Line, tmp_path: Path
+) -> None:
+    recording, text = long_file(tmp_path / "long.wav"), write_broken(tmp_path / "text.wav", "text")
+    push = ("push", recording, text, "--limit", "16M", "--patience", "2")
+    with slow_shell.start(*push) as first:
+        until(lambda: wire.asked > LONG // 2)
+        server.kill()
+        refused, away = first.communicate(timeout=60)[1].splitlines()
+        assert first.returncode == 1
+    assert refused.startswith(f"sonoteca: {text}: This is not a WAV")
+    reason = "The server cannot be reached. The same command goes on where it stopped."
+    assert away == f"sonoteca: {recording}: {reason}"
+    server.start()
+    assert "long.wav  34 MB  sent" in slow_shell.run(*push).stdout
+    assert wire.asked < LONG + TWICE_AT_MOST
+
+
+def test_a_disk_without_room_ends_a_pull_in_words(shell: Shell, tmp_path: Path) -> None:
+    shell.run("push", write_wav(tmp_path / "take1.wav"))
+    with small_disk(tmp_path / "small", size=20 * MEGABYTE) as disk:
+        pulled = shell.run("pull", "", "--to", disk)
+    assert pulled.returncode == 1
+    assert "Not enough room in" in pulled.stderr
+    assert "When that is mended, the same command goes on." in pulled.stderr
 
 
 def test_parts_of_a_query_that_make_no_sense_are_told(shell: Shell, tmp_path: Path) -> None:

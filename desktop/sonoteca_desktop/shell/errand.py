@@ -20,9 +20,10 @@ from sonoteca_desktop.transfers import orders
 from sonoteca_desktop.transfers.journal import Journal
 from sonoteca_desktop.transfers.queue import State, Transfer, TransferQueue
 
+_FIRST_LOOK_S = 0.005
 _LOOK_S = 0.1
 _PATIENCE_AT_START_S = 10.0
-_IDLE = frozenset({State.QUEUED, State.WAITING})
+_AT_WORK = frozenset({State.HASHING, State.RUNNING, State.VERIFYING})
 
 
 class Errand:
@@ -66,9 +67,15 @@ class Errand:
         waiting = _Patience(patience)
         self.queue.start()
         try:
-            while self.queue.busy and not waiting.is_over(self.queue.snapshot()):
-                report.tell(self.queue.snapshot())
-                time.sleep(_LOOK_S)
+            # Often at first: a small file is there before a person could look.
+            pause = _FIRST_LOOK_S
+            while self.queue.busy:
+                transfers = self.queue.snapshot()
+                if waiting.is_over(transfers):
+                    break
+                report.tell(transfers)
+                time.sleep(pause)
+                pause = min(_LOOK_S, 2 * pause)
         finally:
             self.queue.stop()
             transfers = self.queue.snapshot()
@@ -90,13 +97,10 @@ class _Patience:
         """Whether nothing has moved for too long."""
         now = time.monotonic()
         stands = [(each.done, each.state is State.DONE) for each in transfers]
-        at_work = any(
-            each.state not in _IDLE and each.state is not State.DONE for each in transfers
-        )
         if stands != self._stood:
             self._has_moved = self._stood is not None
             self._stood, self._moved_at = stands, now
-        elif at_work:
+        elif any(each.state in _AT_WORK for each in transfers):
             return False
         # A server that was never there is told of soon.
         limit = self._seconds if self._has_moved else min(self._seconds, _PATIENCE_AT_START_S)
