@@ -14,11 +14,13 @@ from typing import BinaryIO
 
 import requests
 
-from sonoteca_desktop.client import BLOCK, Client, ServerUnreachableError, read_some
+from sonoteca_desktop.client import Client, ServerUnreachableError, read_some
 from sonoteca_desktop.transfers import target
 from sonoteca_desktop.transfers.control import Control
 from sonoteca_desktop.transfers.plan import CorruptError, read_reply
 
+# What has arrived is taken at once; more of it at a time costs a tenth less than 256 KiB.
+_BLOCK = 1 << 20
 SYNC_BYTES = 8 << 20
 SYNC_SECONDS = 2.0
 
@@ -104,7 +106,7 @@ class Download:
     def _receive(self, response: requests.Response, file: BinaryIO, end: int) -> None:
         """Take the bytes up to `end`; what a server sends after that is not asked for."""
         while self._position < end:
-            allowed = self._control.take(min(BLOCK, end - self._position))
+            allowed = self._control.take(min(_BLOCK, end - self._position))
             data = read_some(response, allowed)
             self._control.give_back(allowed - len(data))
             if not data:

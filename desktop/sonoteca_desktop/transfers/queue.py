@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 
-from sonoteca_desktop.client import Client, is_loopback
+from sonoteca_desktop.client import Client
 from sonoteca_desktop.transfers import orders, target
 from sonoteca_desktop.transfers.bandwidth import Bandwidth
 from sonoteca_desktop.transfers.control import Control, StoppedError
@@ -42,12 +42,12 @@ __all__ = ["Kind", "State", "Transfer", "TransferQueue"]  # what those who show 
 _logger = logging.getLogger(__name__)
 
 _GRACE = 2.0
-_THIS_COMPUTER = "this computer"
 
 
 class TransferQueue:
     """All uploads and downloads with one server; callable from any thread.
 
+    Uploads go into one repository, downloads come from wherever the sounds are.
     `changed` is called, from any thread, after a transfer came, went or changed its state; how far
     each has come is in `snapshot`.
     """
@@ -59,6 +59,7 @@ class TransferQueue:
         *,
         changed: Callable[[], None],
         at_once: int = 3,
+        repository: str = "main",
     ) -> None:
         self._journal = journal
         self._client = client
@@ -67,8 +68,8 @@ class TransferQueue:
         self._chance = random.SystemRandom()
         self._bandwidth = Bandwidth(journal.limit())
         self._threads: list[threading.Thread] = []
-        # A server on this computer may get another port with every start.
-        self._server = _THIS_COMPUTER if is_loopback(client.base_url) else client.base_url
+        self._repository = repository
+        self._server = orders.server_name(client.base_url)
         self._roster = Roster(journal, self._server)
 
     def start(self) -> None:
@@ -100,6 +101,11 @@ class TransferQueue:
         """Fetch many sounds into a folder, in one write of the journal."""
         place = _absolute(folder)
         return self._add([orders.download(self._server, sound, place) for sound in sounds])
+
+    def fetch(self, url: str, path: Path, *, size: int, sha256: str) -> int:
+        """Fetch any bytes, by their path on the server, as a file; the key of the transfer."""
+        file = _absolute(path)
+        return self._add([orders.fetch(self._server, url, size=size, sha256=sha256, path=file)])[0]
 
     def upload(self, path: Path, folder: str) -> int:
         """Send a file into a folder of the library; the key of the transfer."""
@@ -294,7 +300,7 @@ class TransferQueue:
     def _carry(self, entry: Entry, control: Control) -> Landed | Arrived:
         row = entry.row
         if row.kind is Kind.UPLOAD:
-            offer = Offer(row.path, row.name, row.folder)
+            offer = Offer(row.path, row.name, row.folder, self._repository)
             begun = Begun(row.sha256, row.stamp, row.url)
             remember = partial(self._remember, entry)
             return Upload(self._client, offer, begun, control, remember).run()
