@@ -24,7 +24,7 @@ import urllib3
 from sonoteca_desktop.line import Line
 from sonoteca_shared import __version__, routes
 from sonoteca_shared.errors import SonotecaError
-from sonoteca_shared.models import ChangePage, Collection, Problem, Sound, Uploaded
+from sonoteca_shared.models import ChangePage, Problem, Sound, SoundPage, Uploaded
 
 BLOCK = 256 << 10
 
@@ -95,24 +95,17 @@ class _Missing(msgspec.Struct):
     missing: list[str]
 
 
-class _CollectionPage(msgspec.Struct):
-    """A page of collections."""
+class Understood(msgspec.Struct, frozen=True):
+    """What the server made of a query, and the parts that it left out."""
 
-    next: str | None
-    results: list[Collection]
-
-
-class _Member(msgspec.Struct):
-    """A sound in a collection, of which the mirror knows all else."""
-
-    id: str
+    understood: str = ""
+    ignored: tuple[str, ...] = ()
 
 
-class _MemberPage(msgspec.Struct):
-    """A page of the sounds in a collection."""
+class FoundPage(SoundPage, frozen=True, kw_only=True):
+    """A page of the sounds that match a query."""
 
-    next: str | None
-    results: list[_Member]
+    query: Understood = Understood()
 
 
 class Client:
@@ -141,35 +134,17 @@ class Client:
         headers = {"Accept": "application/octet-stream"}
         return self.request("GET", path, headers=headers).content
 
+    def read(self, path: str, answer: type[_Answer]) -> _Answer:
+        """What is at a path, as this type."""
+        return self._decode(self.request("GET", path), answer)
+
     def sound(self, path: str) -> Sound:
         """The sound at a path that the server named."""
-        return self._decode(self.request("GET", path), Sound)
+        return self.read(path, Sound)
 
-    def collections(self) -> Iterator[Collection]:
-        """All collections."""
-        path: str | None = routes.COLLECTIONS
-        while path:
-            page = self._decode(self.request("GET", path), _CollectionPage)
-            yield from page.results
-            path = page.next
-
-    def collection(self, collection_id: str) -> Collection | None:
-        """A collection; None when it is gone."""
-        path = routes.fill(routes.COLLECTION, id=collection_id)
-        try:
-            return self._decode(self.request("GET", path), Collection)
-        except ServerRefusedError as refusal:
-            if refusal.status != HTTPStatus.NOT_FOUND:
-                raise
-            return None
-
-    def members(self, collection_id: str) -> Iterator[str]:
-        """The ids of the sounds in a collection, in its order."""
-        path: str | None = routes.fill(routes.COLLECTION_SOUNDS, id=collection_id)
-        while path:
-            page = self._decode(self.request("GET", path), _MemberPage)
-            yield from (member.id for member in page.results)
-            path = page.next
+    def find(self, path: str) -> FoundPage:
+        """The page of sounds at a path: `/api/v1/sounds?…`, or the `next` of another page."""
+        return self.read(path, FoundPage)
 
     def missing(self, repository: str, digests: Sequence[str]) -> list[str]:
         """Those of at most 1,000 SHA-256 whose bytes the repository has not."""

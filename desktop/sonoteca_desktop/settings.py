@@ -44,6 +44,11 @@ class Places:
         return self.folder / "journal.sqlite"
 
     @property
+    def errands(self) -> Path:
+        """The journals of commands of the shell, one each."""
+        return self.folder / "errands"
+
+    @property
     def mirror(self) -> Path:
         """The local catalogue."""
         return self._own / "mirror.sqlite"

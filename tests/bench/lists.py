@@ -9,22 +9,24 @@ file the usual way, rows made into dictionaries and those into JSON.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import json
+import socket
 import statistics
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from sonoteca_server.catalog.engines import FILE
 from tests.bench.million import build
 from tests.kit.http import server_process
+from tests.kit.wait import until
 
-REQUESTS = 400
-ROUNDS = 7
+REQUESTS = 200
+ROUNDS = 5
 PEER = '''
 import json, sqlite3, sys
 import uvicorn
@@ -83,16 +85,27 @@ def report(name: str, pid: int, address: str, path: str) -> None:
     print(f"{name:34}{middle:7.0f} us [{least:.0f} .. {most:.0f}] {size:9,} bytes", flush=True)
 
 
-@contextmanager
+@contextlib.contextmanager
 def peer(python: str, file: Path) -> Iterator[tuple[int, str]]:
     """The peer's process and its address."""
     command = [python, "-c", PEER, str(file)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield process.pid, process.stdout.readline().strip()
+            address = process.stdout.readline().strip()
+            until(lambda: _answers(address))
+            yield process.pid, address
         finally:
             process.terminate()
+
+
+def _answers(address: str) -> bool:
+    """Whether somebody listens there yet."""
+    with contextlib.suppress(ConnectionRefusedError):
+        parts = urlsplit(address)
+        socket.create_connection((parts.hostname, parts.port)).close()
+        return True
+    return False
 
 
 def deep_cursor(address: str) -> str:

@@ -112,8 +112,7 @@ class Questions:
 
     async def _deep(self, sort: str) -> None:
         row, order = self._one(), Order(sort)
-        tie = row.id if sort == "created" else row.seq
-        start = Cursor(order, getattr(row, f"sort_{sort}"), tie)
+        start = Cursor(order, getattr(row, f"sort_{sort}"), row.seq)
         read = self._catalog.read
         await read(search.find_page, SoundFilter(), order, size=_PAGE, cursor=start)
 

@@ -89,11 +89,8 @@ def keys(model: TransfersModel) -> list[int]:
         ),
         (transfer(1), "412 of 980 MB"),
         (transfer(1, State.PAUSED), "Paused at 412 of 980 MB"),
-        (
-            transfer(1, State.PAUSED, note="Starts from the beginning when it goes on"),
-            "Paused at 412 of 980 MB · Starts from the beginning when it goes on",
-        ),
         (transfer(1, State.QUEUED), "Waiting for its turn · 980 MB"),
+        (transfer(1, State.HASHING, kind=Kind.UPLOAD), "Checking 412 of 980 MB"),
         (transfer(1, State.VERIFYING), "Checking 980 MB"),
         (transfer(1, State.DONE), "980 MB · verified"),
         (transfer(1, State.DONE, kind=Kind.UPLOAD, note="already there"), "980 MB · already there"),
@@ -108,6 +105,7 @@ def test_each_state_in_words(shown: Transfer, words: str) -> None:
 @pytest.mark.parametrize(
     ("state", "actions"),
     [
+        (State.HASHING, (Action.PAUSE, Action.CANCEL)),
         (State.RUNNING, (Action.PAUSE, Action.CANCEL)),
         (State.PAUSED, (Action.RESUME, Action.CANCEL)),
         (State.WAITING, (Action.RETRY, Action.PAUSE, Action.CANCEL)),

@@ -122,6 +122,12 @@ def test_what_is_no_list_is_said_to_be_none(tmp_path: Path) -> None:
         Journal(tmp_path / "transfers.db")
 
 
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "transfers.db").mkdir()
+    with pytest.raises(JournalError, match=r"transfers\.db cannot be used"):
+        Journal(tmp_path / "transfers.db")
+
+
 def test_what_was_saved_survives_a_kill(tmp_path: Path) -> None:
     program = """
 import os, signal, sys

@@ -282,6 +282,21 @@ def test_a_cancelled_upload_leaves_nothing_on_the_server(desk: Desk, tmp_path: P
     assert source.read_bytes() == DATA
 
 
+@pytest.mark.parametrize(("status", "code"), [(404, "not-found"), (409, "offset-mismatch")])
+def test_a_small_file_goes_on_when_it_was_refused_after_its_last_byte(
+    desk: Desk, tmp_path: Path, status: int, code: str
+) -> None:
+    def read_and_refuse(handler: Handler) -> None:
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        handler.refuse(status, code, "No")
+
+    source = tmp_path / "a.wav"
+    source.write_bytes(DATA[:1000])
+    desk.server.script.append(read_and_refuse)
+    desk.until_state(desk.queue.upload(source, ""), State.DONE)
+    assert desk.server.received.kept == {("", "a.wav"): DATA[:1000]}
+
+
 def test_the_same_file_is_not_sent_twice_at_once(desk: Desk, tmp_path: Path) -> None:
     source = tmp_path / "a.wav"
     source.write_bytes(DATA)

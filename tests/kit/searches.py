@@ -65,7 +65,7 @@ def _record(chance: random.Random, number: int) -> Record:
         markers=(Marker(at=0.1),) * chance.randint(0, 1),
         findings=(Finding(code="wav.odd", severity="info"),) * chance.randint(0, 1),
         audio_sha256=chance.choice([None, "a", "b", str(number), f"{number}x"]),
-        created=sounds.CREATED + timedelta(days=chance.randint(0, 30)),
+        created=sounds.CREATED + timedelta(days=number // 7),
     )
     chosen = tuple(dict.fromkeys(some(COLLECTIONS, 2)))
     return Record(sound, chosen, trashed=chance.random() < 0.1)

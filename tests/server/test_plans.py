@@ -70,6 +70,10 @@ class Plans:
         sqlite = self._connection.dialect.name == "sqlite"
         return self._steps(_SQLITE_SCAN if sqlite else _POSTGRESQL_SCAN)
 
+    def walks(self) -> list[str]:
+        """The steps that read all sounds, be it along an index; SQLite says it of either."""
+        return self._steps(re.compile(r"SCAN sounds|Seq Scan on sounds"))
+
     def sorts(self) -> list[str]:
         """The steps that sort, each with its statement."""
         return self._steps(_SORT)
@@ -115,7 +119,19 @@ FILTERS: dict[str, dict[str, Any]] = {
 def test_a_page_reads_no_whole_table(connection: Connection, asked: str, sort: str) -> None:
     with Plans(connection) as plans:
         search.find_page(connection, SoundFilter(**FILTERS[asked]), Order(sort), size=50)
-    assert plans.scans() == []
+    if (asked, sort) == ("everything", "created"):
+        assert plans.sorts() == []  # the first rows of the table are the page
+    else:
+        assert plans.scans() == []
+
+
+@pytest.mark.parametrize(
+    "asked", ["name", "rare rate", "channels", "bitdepth", "format", "rare word", "word and filter"]
+)
+def test_what_is_rare_is_looked_up_one_by_one(connection: Connection, asked: str) -> None:
+    with Plans(connection) as plans:
+        search.find_page(connection, SoundFilter(**FILTERS[asked]), Order("duration"), size=50)
+    assert plans.walks() == []
 
 
 @pytest.mark.parametrize("asked", FILTERS)
@@ -132,14 +148,14 @@ def test_a_page_deep_in_an_order_begins_in_its_index(
 ) -> None:
     order = Order(sort, descending)
     row = connection.execute(
-        select(order.column.label("value"), order.tie.label("tie"))
+        select(order.column.label("value"), sounds.c.seq)
         .where(order.column.is_not(None))
         .order_by(sounds.c.seq.desc())
         .limit(1)
     ).one()
     with Plans(connection) as plans:
         search.find_page(
-            connection, SoundFilter(), order, size=50, cursor=Cursor(order, row.value, row.tie)
+            connection, SoundFilter(), order, size=50, cursor=Cursor(order, row.value, row.seq)
         )
     assert plans.scans() == []
     assert plans.sorts() == []

@@ -122,7 +122,7 @@ def test_filters_and_orders(server: str, query: str, expected: list[str]) -> Non
         (f"cursor={cursor('size', False, 1, 'x', False)}", "cursor"),
         (f"cursor={cursor('size', False, 'x', 1, False)}", "cursor"),
         (f"cursor={cursor('size', False, None, 1, False)}", "cursor"),
-        (f"cursor={cursor('created', False, 1, 'x', False)}", "cursor"),
+        (f"cursor={cursor('created', False, 'x', 1, False)}", "cursor"),
         (f"cursor={cursor('colour', False, 1, 1, False)}", "cursor"),
         ("created_after=0001-01-01T00:00:00%2B01:00", "created_after"),
         ("created_before=9999-12-31T23:59:59-01:00", "created_before"),

@@ -346,8 +346,8 @@ def test_what_is_promised_to_open_uploads_is_not_promised_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = type("Usage", (), {"free": 10_000})
-    monkeypatch.setattr("shutil.disk_usage", lambda _path: free)
     with serve(tmp_path / "library", min_free_bytes=1_000) as server:
+        monkeypatch.setattr("shutil.disk_usage", lambda _path: free)
         url = create(server, 5_000)
         answer = ask("POST", f"{server}/files/", Upload_Length="4001")
         assert (answer.status_code, answer.json()["code"]) == (507, "no-space")

@@ -38,6 +38,8 @@ class Answer:
     folders: list[tuple[str, int]] = field(default_factory=list)
     ignored: tuple[str, ...] = ()
     """Parts of the words that make no sense; the rest was looked for."""
+    typed_order: bool = False
+    """The words say the order, whatever was clicked before."""
 
 
 class Searcher(QObject):
@@ -91,6 +93,7 @@ class Searcher(QObject):
             len(self._mirror.keys(scope=_LOCAL, here=here)) if here.local else 0,
             self._mirror.folders(),
             query.ignored,
+            bool(query.sort),
         )
 
     def _keys(self, question: Question, query: Query, here: Here) -> array[int]:

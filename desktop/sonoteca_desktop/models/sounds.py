@@ -115,6 +115,7 @@ class SoundsModel(QAbstractTableModel):
         self.local_total = 0
         self.folders: list[tuple[str, int]] = []
         self.ignored: tuple[str, ...] = ()
+        self.typed_order = False
         self.loaded = False
         self._closed = False
         self.searcher = Searcher(mirror, self)
@@ -310,6 +311,7 @@ class SoundsModel(QAbstractTableModel):
         fresh = answer.question != self._shown or not self.loaded
         self.total, self.local_total = answer.total, answer.local_total
         self.folders, self.ignored = answer.folders, answer.ignored
+        self.typed_order = answer.typed_order
         self._shown, self.loaded = answer.question, True
         self.aboutToSwap.emit()
         self._swap(answer.keys, fresh=fresh)

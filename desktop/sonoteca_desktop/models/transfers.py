@@ -67,8 +67,7 @@ def line(transfer: Transfer) -> str:
         case State.RUNNING:
             return _pace(transfer)
         case State.PAUSED:
-            paused = f"Paused at {units.size_of(transfer.done, transfer.total)}"
-            return f"{paused} · {transfer.note}" if transfer.note else paused
+            return f"Paused at {units.size_of(transfer.done, transfer.total)}"
         case State.VERIFYING:
             return f"Checking {size}"
         case State.DONE:
@@ -271,7 +270,11 @@ class TransfersModel(QAbstractListModel):
         downloading = {
             row.sha256: row.done / row.total if row.total else 0.0
             for row in self._rows
-            if row.sha256 and row.kind == Kind.DOWNLOAD and row.state not in _ENDED
+            if row.sha256
+            and row.kind == Kind.DOWNLOAD
+            and row.state not in _ENDED
+            # What is kept waits quietly for its turn.
+            and (row.state in _MOVING or not row.kept)
         }
         if downloading != self._downloading:
             self._downloading = downloading

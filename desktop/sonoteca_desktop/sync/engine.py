@@ -14,8 +14,9 @@ from sonoteca_desktop.client import (
     ServerRefusedError,
     ServerUnreachableError,
 )
+from sonoteca_desktop.sync.collections import gather, gather_all
 from sonoteca_desktop.sync.mirror import Gathered, Mirror
-from sonoteca_shared.models import ChangePage, Collection
+from sonoteca_shared.models import ChangePage
 
 POLL_S = 1.0
 _LONGEST_WAIT_S = 8.0
@@ -108,14 +109,6 @@ class SyncEngine:
     def _collections(self, page: ChangePage) -> list[Gathered]:
         """The collections that a page tells of, as they are now: the feed has their ids alone."""
         if self._mirror.cursor is None:  # the first page is a snapshot, of sounds
-            return [self._gathered(each) for each in self._client.collections()]
+            return gather_all(self._client)
         told = {each.id for each in page.results if each.type.startswith("collection.")}
-        found = {each: self._client.collection(each) for each in told}
-        return [
-            Gathered(key) if collection is None else self._gathered(collection)
-            for key, collection in found.items()
-        ]
-
-    def _gathered(self, collection: Collection) -> Gathered:
-        members = tuple(self._client.members(collection.id))
-        return Gathered(collection.id, collection.name, members)
+        return gather(self._client, told)

@@ -49,7 +49,7 @@ class Keeper:
         self._lock = threading.Lock()
         self._pins = frozenset(journal.pins(queue.server))
         self._freed: dict[str, Sound] = {}
-        self._digests: frozenset[str] = frozenset(row.sha256 for row in queue.kept())
+        self._digests: frozenset[str] = frozenset(row.sha256 for row in queue.kept.rows())
         self._wanted: Wanted = {}
         self._stale = True
         self._wake = threading.Event()
@@ -125,19 +125,19 @@ class Keeper:
             self._stale = False
             self._wanted = self._ask(pins)
         wanted, queue = self._wanted, self._queue
-        rows = queue.kept()
+        rows = queue.kept.rows()
         over = [row for row in rows if self._is_over(row, pins, freed)]
         if over:
-            queue.free(over)
+            queue.kept.free(over)
         with self._lock:
             self._freed = {key: one for key, one in self._freed.items() if key not in freed}
         self._explain(freed)
         self._hand_on(pins)
-        kept = {row.sha256 for row in queue.kept()}
+        kept = {row.sha256 for row in queue.kept.rows()}
         missing = wanted.keys() - kept - queue.local_digests()
         if missing:
             self._folder.mkdir(parents=True, exist_ok=True)
-            queue.keep([wanted[each] for each in wanted if each in missing], self._folder)
+            queue.kept.fetch([wanted[each] for each in wanted if each in missing], self._folder)
         self._note(frozenset(wanted) | kept)
 
     def _ask(self, pins: Collection[Pin]) -> Wanted:
@@ -175,11 +175,11 @@ class Keeper:
         keys = {pin.key for pin in pins}
         others = {
             row.key: self._wanted[row.sha256][1]
-            for row in self._queue.kept()
+            for row in self._queue.kept.rows()
             if row.kept not in keys and row.sha256 in self._wanted
         }
         if others:
-            self._queue.reassign(others)
+            self._queue.kept.reassign(others)
 
     def _explain(self, freed: dict[str, Sound]) -> None:
         """Say why what was to be freed is still here."""

@@ -78,7 +78,7 @@ class Control:
         self._step(Event.HASH)
 
     def begin_sending(self) -> None:
-        """The file was read, and has to be sent; StoppedError when a pause came before."""
+        """The file is sent from here on, or again; StoppedError when a pause came before."""
         self._step(Event.START)
 
     def begin_check(self) -> None:

@@ -14,12 +14,14 @@ from typing import BinaryIO
 
 import requests
 
-from sonoteca_desktop.client import BLOCK, Client, ServerUnreachableError, read_some
+from sonoteca_desktop.client import Client, ServerUnreachableError, read_some
 from sonoteca_desktop.transfers import target
 from sonoteca_desktop.transfers.control import Control
 from sonoteca_desktop.transfers.plan import CorruptError, read_reply
 from sonoteca_desktop.transfers.rangecache import RangeCache
 
+# What has arrived is taken at once; more of it at a time costs a tenth less than 256 KiB.
+_BLOCK = 1 << 20
 SYNC_BYTES = 8 << 20
 SYNC_SECONDS = 2.0
 
@@ -86,11 +88,12 @@ class Download:
     def _fetch(self, file: BinaryIO) -> None:
         if file.seek(0, 2) < self._durable:
             self._begin_again(file)  # somebody removed or cut it
+        if self._cache is not None:
+            # Before the file is cut: who listens must not read what goes.
+            self._cache.lend(file.fileno(), self._durable)
         # What lies past the durable bytes may be anything, after a power cut.
         file.truncate(self._durable)
         file.seek(self._durable)
-        if self._cache is not None:
-            self._cache.lend(file.fileno(), self._position)
         while self._position < self._wanted.size:
             try:
                 if not self._take_heard(file):
@@ -105,7 +108,7 @@ class Download:
         while self._heard():
             assert self._cache is not None
             self._control.go_on()
-            self._keep(file, self._cache.read(self._position, BLOCK))
+            self._keep(file, self._cache.read(self._position, _BLOCK))
         return self._position > start
 
     def _heard(self) -> bool:
@@ -138,7 +141,7 @@ class Download:
     def _receive(self, response: requests.Response, file: BinaryIO, end: int) -> None:
         """Take the bytes up to `end`; what a server sends after that is not asked for."""
         while self._position < end and not self._heard():
-            data = self._read(response, min(BLOCK, end - self._position))
+            data = self._read(response, min(_BLOCK, end - self._position))
             if not data:
                 raise ServerUnreachableError("The connection broke: the server sent too little")
             self._keep(file, data)

@@ -125,17 +125,16 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(
-            path, timeout=1.0, isolation_level=None, check_same_thread=False
-        )
-        try:
-            self._open()
-        except sqlite3.Error as error:
-            self._database.close()
-            raise JournalError(self._explain(error)) from error
-        except JournalError:
-            self._database.close()
-            raise
+        with contextlib.ExitStack() as stack:
+            try:
+                self._database = sqlite3.connect(
+                    path, timeout=1.0, isolation_level=None, check_same_thread=False
+                )
+                stack.callback(self._database.close)
+                self._open()
+            except sqlite3.Error as error:
+                raise JournalError(self._explain(error)) from error
+            stack.pop_all()
 
     def add(self, rows: Iterable[Row]) -> None:
         """Remember new transfers; each gets its key."""

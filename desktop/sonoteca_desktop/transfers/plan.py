@@ -95,6 +95,7 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
         },
         State.RUNNING: {
             Event.HASH: State.HASHING,
+            Event.START: State.RUNNING,
             Event.CHECK: State.VERIFYING,
             Event.WAIT: State.WAITING,
             Event.BLOCK: State.BLOCKED,
@@ -104,6 +105,9 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
             Event.RESTART: State.QUEUED,
         },
         State.VERIFYING: {
+            # The server refused the last bytes, and an upload goes on at once.
+            Event.START: State.RUNNING,
+            Event.CHECK: State.VERIFYING,
             Event.FINISH: State.DONE,
             Event.WAIT: State.WAITING,
             Event.BLOCK: State.BLOCKED,
@@ -219,6 +223,7 @@ def read_reply(
 ) -> ByteRange:
     """Which bytes of our file a reply carries, when [start, size) was asked for.
 
+    `etag` is "" where nobody told which one the file has.
     That is a part from `start` on, or the whole (a server without ranges, or whose file is another
     one: the digest will tell). Anything else is a BadReplyError.
     """
@@ -241,7 +246,7 @@ def _read_part(headers: Mapping[str, str], *, start: int, size: int, etag: str) 
     if given is None or given.part is None or given.part.start != start or given.size != size:
         raise BadReplyError(f"asked for bytes {start}-{size - 1}/{size}, the server sent {header}")
     # If-Range forbids this: it would join the bytes of two files.
-    if headers.get("ETag", etag) != etag:
+    if etag and headers.get("ETag", etag) != etag:
         raise BadReplyError("the server sent a part of another file")
     return given.part
 

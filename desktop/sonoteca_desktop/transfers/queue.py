@@ -11,17 +11,18 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 
-from sonoteca_desktop.client import Client, is_loopback
+from sonoteca_desktop.client import Client
 from sonoteca_desktop.transfers import orders, target
 from sonoteca_desktop.transfers.bandwidth import Bandwidth
 from sonoteca_desktop.transfers.control import Control, StoppedError
 from sonoteca_desktop.transfers.download import Download, Landed, Wanted
 from sonoteca_desktop.transfers.entry import Entry, Transfer
-from sonoteca_desktop.transfers.journal import Journal, JournalError, Pin, Row
+from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
+from sonoteca_desktop.transfers.kept import Kept
 from sonoteca_desktop.transfers.plan import (
     LOOK_AGAIN,
     Event,
@@ -43,12 +44,12 @@ __all__ = ["Kind", "State", "Transfer", "TransferQueue"]  # what those who show 
 _logger = logging.getLogger(__name__)
 
 _GRACE = 2.0
-_THIS_COMPUTER = "this computer"
 
 
 class TransferQueue:
     """All uploads and downloads with one server; callable from any thread.
 
+    Uploads go into one repository, downloads come from wherever the sounds are.
     `changed` is called, from any thread, after a transfer came, went or changed its state; how far
     each has come is in `snapshot`.
     """
@@ -61,6 +62,7 @@ class TransferQueue:
         changed: Callable[[], None],
         heard: SoundCache | None = None,
         at_once: int = 3,
+        repository: str = "main",
     ) -> None:
         self._journal = journal
         self._client = client
@@ -69,12 +71,15 @@ class TransferQueue:
         self._chance = random.SystemRandom()
         self._bandwidth = Bandwidth(journal.limit())
         self._threads: list[threading.Thread] = []
-        # A server on this computer may get another port with every start.
-        self.server = _THIS_COMPUTER if is_loopback(client.base_url) else client.base_url
+        self._repository = repository
+        self.server = orders.server_name(client.base_url)
         self._roster = Roster(journal, self.server)
         self._heard = heard
         if heard is not None:
             heard.lend_from(self._roster.part_of)
+        self.kept = Kept(
+            self._roster, self.server, add=self._add, remove=self._remove, changed=changed
+        )
 
     def start(self) -> None:
         """Begin to work; what was running goes on by itself."""
@@ -106,6 +111,11 @@ class TransferQueue:
         place = _absolute(folder)
         return self._add([orders.download(self.server, sound, place) for sound in sounds])
 
+    def fetch(self, url: str, path: Path, *, size: int, sha256: str) -> int:
+        """Fetch any bytes, by their path on the server, as a file; the key of the transfer."""
+        file = _absolute(path)
+        return self._add([orders.fetch(self.server, url, size=size, sha256=sha256, path=file)])[0]
+
     def upload(self, path: Path, folder: str) -> int:
         """Send a file into a folder of the library; the key of the transfer."""
         return self.upload_all([(path, folder)])[0]
@@ -115,34 +125,6 @@ class TransferQueue:
         return self._add(
             [orders.upload(self.server, _absolute(path), folder) for path, folder in files]
         )
-
-    def keep(self, wanted: Iterable[tuple[Sound, Pin]], folder: Path) -> None:
-        """Fetch sounds for pins into a folder of ours, when nobody waits for anything else."""
-        self._add([orders.keep(self.server, sound, folder, pin) for sound, pin in wanted])
-
-    def kept(self) -> list[Row]:
-        """What was fetched for pins, or is to be."""
-        return self._roster.kept()
-
-    def free(self, rows: Iterable[Row]) -> None:
-        """Give up what was fetched for pins, and remove its files; waits for the disk."""
-        unfinished = set()
-        for row in rows:
-            if row.state is not State.DONE:
-                unfinished.add(row.key)
-                continue
-            with target.local_trouble(row.path):
-                row.path.unlink(missing_ok=True)
-            self._roster.free(row.key)
-        self._remove(lambda entry: entry.row.key in unfinished)
-        self._changed()
-
-    def reassign(self, pins: Mapping[int, Pin]) -> None:
-        """Let these transfers, by key, be kept for other pins than before."""
-        with self._roster.changing():
-            for key, pin in pins.items():
-                self._roster.assign(key, pin.key)
-        self._roster.write()
 
     def pause(self, key: int) -> None:
         """Stop a transfer until `resume`, over restarts too."""
@@ -327,17 +309,17 @@ class TransferQueue:
     def _carry(self, entry: Entry, control: Control) -> Landed | Arrived:
         row = entry.row
         if row.kind is Kind.UPLOAD:
-            offer = Offer(row.path, row.name, row.folder)
+            offer = Offer(row.path, row.name, row.folder, self._repository)
             begun = Begun(row.sha256, row.stamp, row.url)
             remember = partial(self._remember, entry)
             return Upload(self._client, offer, begun, control, remember).run()
         part = target.part_path(row.path, row.tag)
         wanted = Wanted(row.url, row.size, row.etag, row.sha256, row.path, part)
-        heard = self._heard
-        cache = None if heard is None else heard.open(row.sha256, row.size)
+        if self._heard is None:
+            return Download(self._client, wanted, row.durable, control).run()
+        cache = self._heard.open(row.sha256, row.size)
         landed = Download(self._client, wanted, row.durable, control, cache).run()
-        if heard is not None:
-            heard.drop(row.sha256)
+        self._heard.drop(row.sha256)
         return landed
 
     def _finish(self, entry: Entry, outcome: Landed | Arrived) -> None:

@@ -36,6 +36,10 @@ class Roster:
         self._news = threading.Condition()
         self._unwritten: dict[int, Row] = {}
         self._entries: dict[int, Entry] = {}
+        # The same once more: what somebody asked for, and what nobody waits for.
+        self._asked: dict[int, Entry] = {}
+        self._patient: dict[int, Entry] = {}
+        self._at_work: set[Entry] = set()
         self._local: dict[str, list[tuple[Path, int]]] = {}
         self._gone: frozenset[str] = frozenset()
         self._kept: dict[int, Row] = {}
@@ -157,7 +161,7 @@ class Roster:
         """A removed transfer leaves nothing behind; of a finished one we still know the file."""
         with self._writing:
             with self._news:
-                self._entries.pop(entry.row.key, None)
+                self._take_out(entry.row.key)
                 self._unwritten.pop(entry.row.key, None)
             if entry.row.state is State.DONE:
                 self._journal.save([entry.row])
@@ -171,7 +175,7 @@ class Roster:
         with self._writing:
             with self._news:
                 row = self._kept.pop(key)
-                self._entries.pop(key, None)
+                self._take_out(key)
                 self._unwritten.pop(key, None)
                 files = self._local.get(row.sha256, [])
                 self._local[row.sha256] = [file for file in files if file[0] != row.path]
@@ -221,20 +225,16 @@ class Roster:
         with self._news:
             while not self._closed:
                 now = time.monotonic()
-                soonest, patient = None, None
-                for entry in self._entries.values():
-                    at = self._due_at(entry)
-                    if at is not None and at <= now:
-                        if entry.row.kept and not entry.row.removed:
-                            patient = patient or entry
-                            continue
-                        entry.busy = True
-                        return entry
-                    if at is not None:
-                        soonest = at if soonest is None else min(soonest, at)
-                if patient is not None and self._may_keep():
-                    patient.busy = True
-                    return patient
+                entry, soonest = self._first_due(self._asked, now)
+                if entry is None and self._may_keep():
+                    entry, later = self._first_due(self._patient, now)
+                    times = [at for at in (soonest, later) if at is not None]
+                    soonest = min(times, default=None)
+                if entry is not None:
+                    entry.busy = True
+                    if entry.row.kept:
+                        self._at_work.add(entry)
+                    return entry
                 self._news.wait(None if soonest is None else soonest - now)
         return None
 
@@ -251,9 +251,23 @@ class Roster:
         """Whether nothing is to be started any more."""
         return self._closed
 
+    def _first_due(
+        self, entries: dict[int, Entry], now: float
+    ) -> tuple[Entry | None, float | None]:
+        """The first that is due; where none is, the moment at which one will be."""
+        soonest = None
+        for entry in entries.values():
+            at = self._due_at(entry)
+            if at is not None and at <= now:
+                return entry, None
+            if at is not None:
+                soonest = at if soonest is None else min(soonest, at)
+        return None, soonest
+
     def _may_keep(self) -> bool:
         """Whether what nobody waits for may start: a worker stays free for what somebody does."""
-        return sum(each.busy and bool(each.row.kept) for each in self._entries.values()) < _PATIENT
+        self._at_work = {each for each in self._at_work if each.busy}
+        return len(self._at_work) < _PATIENT
 
     def _due_at(self, entry: Entry) -> float | None:
         """When a worker should look at a transfer; None: not before something happens to it."""
@@ -276,7 +290,12 @@ class Roster:
         if row.kept:
             self._kept[row.key] = row
         if not (row.removed and row.state is State.DONE):
-            self._entries[row.key] = Entry(row)
+            entry = self._entries[row.key] = Entry(row)
+            (self._patient if row.kept else self._asked)[row.key] = entry
+
+    def _take_out(self, key: int) -> None:
+        for entries in (self._entries, self._asked, self._patient):
+            entries.pop(key, None)
 
     def _note_local(self, row: Row) -> None:
         if row.kind is Kind.DOWNLOAD and row.state is State.DONE:

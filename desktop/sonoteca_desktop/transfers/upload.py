@@ -16,7 +16,6 @@ from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.models import Sound
 from sonoteca_shared.names import clean_folder, clean_name, numbered
 
-_REPOSITORY = "main"
 _TURNS = 3
 _MOMENT = 1.0
 _MOST_COPIES = 1_000
@@ -29,6 +28,7 @@ class Offer:
     path: Path
     name: str
     folder: str
+    repository: str = "main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,11 @@ class Upload:
             raise
 
     def _run(self) -> Arrived:
-        fresh = self._begun.stamp != str(self._source.before)
-        if fresh:
+        if self._begun.stamp != str(self._source.before):
             self._hash()
         if not self._begun.path and (known := self._find_known()) is not None:
             self._control.begin_check()
             return known
-        if fresh:
-            self._control.begin_sending()
         sound = self._client.sound(self._send())
         return Arrived(sound, _note_of_sent(sound, self._offer))
 
@@ -103,10 +100,10 @@ class Upload:
     def _find_known(self) -> Arrived | None:
         """The sound without sending, when the library has these bytes."""
         sha256, offer = self._begun.sha256, self._offer
-        if self._client.missing(_REPOSITORY, [sha256]):
+        if self._client.missing(offer.repository, [sha256]):
             return None
         posted = self._client.refer(
-            sha256, name=offer.name, folder=offer.folder, repository=_REPOSITORY
+            sha256, name=offer.name, folder=offer.folder, repository=offer.repository
         )
         if posted is None:  # they went away just now
             return None
@@ -145,7 +142,7 @@ class Upload:
         metadata = {
             "filename": self._offer.name,
             "sha256": self._begun.sha256,
-            "repository": _REPOSITORY,
+            "repository": self._offer.repository,
             "folder": self._offer.folder,
             # Bytes that the library has under another name are reported, not added once more.
             "on_duplicate": "skip",
@@ -156,6 +153,7 @@ class Upload:
         self._control.progressed(0)
 
     def _append(self, offset: int) -> Standing:
+        self._control.begin_sending()
         return self._tus.append(self._begun.path, offset, Rest(self._source, offset, self._control))
 
     def _turn(self, refusal: ServerRefusedError) -> None:

@@ -39,7 +39,6 @@ class Keeping(QObject):
         commands[Command.KEEP_SEARCH].triggered.connect(self._keep_search)
         commands[Command.KEEP_REPOSITORY].triggered.connect(self._keep_repository)
         sounds.pinnedChanged.connect(self.allow)
-        table.chosen.connect(self.allow)
         self.allow()
 
     def show_pins(self, pins: Collection[Pin]) -> None:

@@ -169,6 +169,8 @@ class MainWindow(DropWindow):
         self.library.menuRequested.connect(self._open_row_menu)
         table.downloadRequested.connect(self._asking.download)
         table.chosen.connect(self._allow)
+        # Qt tells of the selection before the current row is another.
+        table.selectionModel().currentChanged.connect(self._allow)
         table.escaped.connect(self.top.search.clear)
         table.horizontalHeader().sortIndicatorChanged.connect(self._show_order)
         peaks.arrived.connect(self._peaks_arrived)

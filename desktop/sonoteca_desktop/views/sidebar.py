@@ -114,7 +114,9 @@ class Sidebar(QListWidget):
         return QSize(218, 400)
 
     def _add_pin(self, text: str) -> None:
-        item = self._add_place(text, "pin", ALL)
+        repository = text.startswith("repo:") and " " not in text
+        name = text.removeprefix("repo:") if repository else text
+        item = self._add_place(name, "server" if repository else "pin", ALL)
         item.setData(_SEARCH, text)
         item.setData(_DEPTH, 1)
         words = f"Kept on this computer: all of {text}"

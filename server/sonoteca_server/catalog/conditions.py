@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
+    ScalarSelect,
     Select,
     and_,
     exists,
@@ -66,6 +68,7 @@ _COUNTS = {
 _LAST = "\U0010ffff"
 
 Seqs = Select[*tuple[Any, ...]]
+Number = ScalarSelect[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,24 @@ class Condition:
     `holds` is true of exactly the rows that show it, and looks into no index. `found_by` are the
     numbers of all sounds that may, straight from an index; None where there is none for it. When
     they are `exact` they are those that do, none of them in the trash: no row has to be looked at.
+    `some` of them are counted faster, so that many are known to be many. Where the index has them
+    `in_order` they need not be sorted to be listed as they came.
     """
 
     holds: ColumnElement[bool]
     found_by: Seqs | None = None
     exact: bool = False
+    some: Seqs | None = None
+    in_order: bool = False
+    # Between which numbers they are, where that is known.
+    after: Number | None = None
+    until: Number | None = None
+
+    @property
+    def numbers(self) -> Seqs:
+        """What `found_by` finds; only of a condition that an index knows."""
+        assert self.found_by is not None
+        return self.found_by
 
 
 def conditions(
@@ -104,22 +120,56 @@ def conditions(
     worded = And(tuple(part for part in parts if words.indexed(part)))
     if worded.parts:
         found_by = _without_trash(words.sounds_with(worded, dialect))
-        yield Condition(holding.of(worded), found_by, all(map(_is_one_word, worded.parts)))
+        exact = all(map(_is_one_word, worded.parts))
+        # FTS5 reads a word as far as it is asked for, but all that begins alike to its end.
+        some = _whole_words(worded) if dialect == "sqlite" else None
+        yield Condition(holding.of(worded), found_by, exact, some, in_order=True)
     for part in parts:
         if not words.indexed(part):
             found = _found_by(part, dialect)
-            exact = found is not None and isinstance(part, Span | Text | State)
-            yield Condition(holding.of(part), found, exact)
+            exact = found is not None and _is_exact(part)
+            in_order = exact and _is_one_value(part)
+            after, until = _created_between(part)
+            yield Condition(
+                holding.of(part), found, exact, in_order=in_order, after=after, until=until
+            )
 
 
 def between(column: ColumnElement[Any], span: Span) -> ColumnElement[bool]:
     """Whether the column lies in the span; what has no value never does."""
+    if _is_one_value(span):
+        return and_(column.is_not(None), column == span.low)
     parts: list[ColumnElement[bool]] = [column.is_not(None)]
     if span.low is not None:
         parts.append(column >= span.low if span.low_in else column > span.low)
     if span.high is not None:
         parts.append(column <= span.high if span.high_in else column < span.high)
     return and_(*parts)
+
+
+def _created_between(term: Term) -> tuple[Number | None, Number | None]:
+    """Which numbers the sounds have that were created in a span: numbers follow the clock.
+
+    But for when it is set back, by less than a day: the rows decide.
+    """
+    if not isinstance(term, Span) or term.field != "date":
+        return None, None
+    created, seq, after, until = sounds.c.created, sounds.c.seq, None, None
+    if isinstance(term.low, str) and (low := _shifted(term.low, -1)):
+        first = select(seq).where(created >= low, _PRESENT).order_by(created, seq).limit(1)
+        after = first.scalar_subquery()
+    if isinstance(term.high, str) and (high := _shifted(term.high, 1)):
+        last = select(seq).where(created <= high, _PRESENT)
+        until = last.order_by(created.desc(), seq.desc()).limit(1).scalar_subquery()
+    return after, until
+
+
+def _shifted(moment: str, days: int) -> str | None:
+    """The day that many days later; None beyond the calendar."""
+    try:
+        return (date.fromisoformat(moment[:10]) + timedelta(days)).isoformat()
+    except (ValueError, OverflowError):
+        return None
 
 
 def seqs_where(*clauses: ColumnElement[bool]) -> Seqs:
@@ -223,6 +273,35 @@ def _without_trash(found: Seqs) -> Seqs:
     """These numbers but for the trash, which is small, without a look at their rows."""
     trash = select(sounds.c.seq).where(sounds.c.trashed.is_not(None))
     return found.where(found.selected_columns.seq.not_in(trash))
+
+
+def _is_exact(term: Term) -> bool:
+    """Whether the index names each sound that the term holds for once, and no other."""
+    match term:
+        case Text(field, _, prefix):
+            # A sound may have two tags that begin alike, and be in two collections of one name.
+            return field != "in" and not (field == "tag" and prefix)
+        case Span() | State():
+            return True
+        case _:
+            return False
+
+
+def _is_one_value(term: Term) -> bool:
+    """Whether all that the term holds for is equal in the column that it asks about."""
+    match term:
+        case Span(_, low, high, low_in, high_in):
+            return low is not None and low == high and low_in and high_in
+        case Text(field, _, prefix):
+            return not prefix and field != "folder"
+        case State(_, name):
+            return name == "untagged"
+        case _:
+            return False
+
+
+def _whole_words(worded: Term) -> Seqs:
+    return _without_trash(words.sounds_with(words.whole(worded), "sqlite"))
 
 
 def _is_one_word(term: Term) -> bool:

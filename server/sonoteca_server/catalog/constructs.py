@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Integer, Select, Text, literal
+from sqlalchemy import Boolean, ColumnElement, Integer, Text, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
@@ -89,30 +89,3 @@ def _unindexed_in_sqlite(element: Unindexed, compiler: SQLCompiler, **options: A
 def _unindexed_in_postgresql(element: Unindexed, compiler: SQLCompiler, **options: Any) -> str:
     column = compiler.process(element.column, **options)
     return f"({column} || '')" if isinstance(element.type, Text) else f"({column} + 0)"
-
-
-class OneOf(ColumnElement[bool]):
-    """Whether a number is among a few, each of which is looked up: PostgreSQL would rather join."""
-
-    type = Boolean()
-    inherit_cache = True
-    _traverse_internals = [  # noqa: RUF012 - SQLAlchemy's own declaration of it
-        ("number", _CLAUSE),
-        ("few", _CLAUSE),
-    ]
-
-    def __init__(self, number: ColumnElement[int], few: Select[*tuple[Any, ...]]) -> None:
-        self.number = number
-        self.few = few.scalar_subquery()
-
-
-@compiles(OneOf, "sqlite")
-def _one_of_in_sqlite(element: OneOf, compiler: SQLCompiler, **options: Any) -> str:
-    number = compiler.process(element.number, **options)
-    return f"{number} IN {compiler.process(element.few, **options)}"
-
-
-@compiles(OneOf, "postgresql")
-def _one_of_in_postgresql(element: OneOf, compiler: SQLCompiler, **options: Any) -> str:
-    number = compiler.process(element.number, **options)
-    return f"{number} = ANY (ARRAY{compiler.process(element.few, **options)})"

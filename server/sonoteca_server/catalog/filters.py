@@ -75,16 +75,17 @@ def _places(wanted: SoundFilter) -> Iterator[Condition]:
         named = select(repositories.c.seq).where(repositories.c.name == wanted.repository)
         only = named.scalar_subquery()
         found_by = seqs_where(sounds.c.repository == only)
-        yield Condition(Unindexed(sounds.c.repository) == only, found_by, exact=True)
+        yield Condition(Unindexed(sounds.c.repository) == only, found_by, exact=True, in_order=True)
     if wanted.uploaded_by is not None:
         by = seqs_where(sounds.c.uploaded_by == wanted.uploaded_by)
-        yield Condition(Unindexed(sounds.c.uploaded_by) == wanted.uploaded_by, by, exact=True)
+        uploader = Unindexed(sounds.c.uploaded_by)
+        yield Condition(uploader == wanted.uploaded_by, by, exact=True, in_order=True)
 
 
 def _named(name: str) -> Condition:
     if "*" not in name:
         found_by = seqs_where(sounds.c.name == name)
-        return Condition(Unindexed(sounds.c.name) == name, found_by, exact=True)
+        return Condition(Unindexed(sounds.c.name) == name, found_by, exact=True, in_order=True)
     start, _, rest = name.partition("*")
     holds = Named(Unindexed(sounds.c.name), name)
     if not start:

@@ -20,7 +20,8 @@ _Value = str | _Number | float | None
 
 # What a sort may be called → the column that orders it.
 SORTS: dict[str, Column[Any]] = {
-    "created": sounds.c.created,
+    # Sounds are numbered in the transaction that says when they were created.
+    "created": sounds.c.seq,
     "name": sounds.c.name_key,
     "folder": sounds.c.folder_key,
     "duration": sounds.c.duration,
@@ -37,7 +38,7 @@ SORTS: dict[str, Column[Any]] = {
 }
 # Sounds that have no value of these come last, whichever way they are sorted.
 _OPTIONAL = frozenset({"loudness", "peak", "rating", "recorded"})
-_TEXTS = frozenset({"created", "name", "folder", "format", "container", "recorded"})
+_TEXTS = frozenset({"name", "folder", "format", "container", "recorded"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,6 @@ class Order:
         """What is sorted by."""
         return SORTS[self.sort]
 
-    @property
-    def tie(self) -> Column[Any]:
-        """What orders sounds that are equal."""
-        return sounds.c.id if self.sort == "created" else sounds.c.seq
-
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
@@ -64,12 +60,12 @@ class Cursor:
 
     order: Order
     value: Any
-    tie: str | int
+    seq: int
     backward: bool = False
 
     def text(self) -> str:
         """The opaque form that travels."""
-        parts = [self.order.sort, self.order.descending, self.value, self.tie, self.backward]
+        parts = [self.order.sort, self.order.descending, self.value, self.seq, self.backward]
         return base64.urlsafe_b64encode(msgspec.json.encode(parts)).decode().rstrip("=")
 
 
@@ -87,14 +83,14 @@ def parse_cursor(text: str) -> Cursor:
     """A cursor from its opaque form."""
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        sort, descending, value, tie, backward = msgspec.json.decode(
-            data, type=tuple[str, bool, _Value, str | _Number, bool]
+        sort, descending, value, seq, backward = msgspec.json.decode(
+            data, type=tuple[str, bool, _Value, _Number, bool]
         )
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise _not_ours() from error
-    if not _fits(sort, value, tie):
+    if not _fits(sort, value):
         raise _not_ours()
-    return Cursor(Order(sort, descending), value, tie, backward)
+    return Cursor(Order(sort, descending), value, seq, backward)
 
 
 def sections(order: Order, cursor: Cursor | None, *, walked: bool) -> Iterator[Section]:
@@ -105,12 +101,15 @@ def sections(order: Order, cursor: Cursor | None, *, walked: bool) -> Iterator[S
     backward = cursor is not None and cursor.backward
     descending = order.descending != backward
     column: ColumnElement[Any] = order.column if walked else Unindexed(order.column)
-    tie: ColumnElement[Any] = order.tie if walked else Unindexed(order.tie)
+    seq: ColumnElement[Any] = sounds.c.seq if walked else Unindexed(sounds.c.seq)
+    if order.sort == "created":
+        yield Section((seq,), descending, after=(cursor.seq,) if cursor is not None else None)
+        return
     optional = order.sort in _OPTIONAL
-    valued = Section((column, tie), descending, column.is_not(None) if optional else None)
-    empty = Section((tie,), descending, column.is_(None))
+    valued = Section((column, seq), descending, column.is_not(None) if optional else None)
+    empty = Section((seq,), descending, column.is_(None))
     if cursor is not None and cursor.value is None:
-        after = replace(empty, after=(cursor.tie,))
+        after = replace(empty, after=(cursor.seq,))
         yield from (after, valued) if backward else (after,)
         return
     yield from _after(valued, cursor, walked=walked)
@@ -123,18 +122,18 @@ def _after(section: Section, cursor: Cursor | None, *, walked: bool) -> Iterator
     if cursor is None:
         yield section
     elif not walked:
-        yield replace(section, after=(cursor.value, cursor.tie))
+        yield replace(section, after=(cursor.value, cursor.seq))
     else:
         # In one comparison of both keys SQLite would use the index for the first one only, and
         # read all that is equal in it: of a sample rate that may be half of all sounds.
-        column, tie = section.keys
-        yield Section((tie,), section.descending, column == cursor.value, (cursor.tie,))
+        column, seq = section.keys
+        yield Section((seq,), section.descending, column == cursor.value, (cursor.seq,))
         yield replace(section, after=(cursor.value,))
 
 
-def _fits(sort: str, value: Any, tie: str | int) -> bool:
+def _fits(sort: str, value: Any) -> bool:
     """Whether a value of this kind can stand in this order: the database is not asked to guess."""
-    if sort not in SORTS or isinstance(tie, str) != (sort == "created"):
+    if sort not in SORTS:
         return False
     if value is None:
         return sort in _OPTIONAL

@@ -181,7 +181,7 @@ for _column in LISTED:
 Index(
     "ix_sounds_created",
     sounds.c.created,
-    sounds.c.id,
+    sounds.c.seq,
     sounds.c.trashed,
     sqlite_where=_IN_LISTS,
     postgresql_where=_IN_LISTS,

@@ -1,55 +1,45 @@
-"""Which sounds match, and in which order: probe what is rare, then plan; pages, never offsets.
-
-A page of a rare kind of sound in another order is the trap: walking the order, row after row, looks
-at the whole catalogue for it. So each condition that an index knows is counted first, up to a
-limit. When few sounds can match, these are fetched and sorted. When many do, the order is walked,
-and a page is full soon. In between SQLite walks the order too, but looks each number up among those
-that can match, and reads no row in vain. The planner is left no choice between the three.
-"""
+"""Which sounds match, and in which order: pages of them, and their count."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, bindparam, select, tuple_
 
 from sonoteca_server.catalog.conditions import Condition, Seqs
-from sonoteca_server.catalog.constructs import OneOf, Unindexed
+from sonoteca_server.catalog.constructs import Unindexed
 from sonoteca_server.catalog.filters import SoundFilter, asked_of
 from sonoteca_server.catalog.orders import Cursor, Order, Section, sections
+from sonoteca_server.catalog.planning import Plan, count_up_to, plan, rarest
 from sonoteca_server.catalog.schema import sounds
 
 COUNT_LIMIT = 10_000
 # A SELECT of whatever columns.
 Rows = Select[*tuple[Any, ...]]
-# So many rows are fetched and sorted in 5 ms at most.
-_FEW = 1_500
-# PostgreSQL cannot look numbers up on its way, so it fetches and sorts more.
-_FEW_POSTGRESQL = 8_000
-# So many numbers are collected in 5 ms at most; where more match, 50 are met on a short way.
-_SOME = 20_000
 # How many rows are looked at, at most, to count those that match.
 _EXAMINED = 4_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """How a page is made: from a few sounds, sorted; else along the order, where `among` some."""
-
-    asked: list[Condition]
-    few: Seqs | None = None
-    among: Seqs | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
-    """A page: the documents of its sounds as they are sent, and where its neighbours begin."""
+    """A page of sounds, and where its neighbours begin."""
 
-    docs: list[str]
-    names: list[str]
-    next: Cursor | None
-    previous: Cursor | None
+    rows: Sequence[Row[*tuple[Any, ...]]]
+    next: Cursor | None = None
+    previous: Cursor | None = None
+
+    @property
+    def docs(self) -> list[str]:
+        """The sounds as they are sent."""
+        return [row.doc for row in self.rows]
+
+    @property
+    def names(self) -> list[str]:
+        """What they are called."""
+        return [row.name for row in self.rows]
 
 
 def find_page(
@@ -69,12 +59,11 @@ def find_page(
     if backward:
         rows.reverse()
     if not rows:
-        return Found([], [], None, None)
-    first = Cursor(order, rows[0].value, rows[0].tie, backward=True)
-    last = Cursor(order, rows[-1].value, rows[-1].tie)
+        return Found(rows)
+    first = Cursor(order, rows[0].value, rows[0].seq, backward=True)
+    last = Cursor(order, rows[-1].value, rows[-1].seq)
     return Found(
-        docs=[row.doc for row in rows],
-        names=[row.name for row in rows],
+        rows,
         next=last if more or backward else None,
         previous=first if (more if backward else cursor is not None) else None,
     )
@@ -83,89 +72,121 @@ def find_page(
 def count(connection: Connection, wanted: SoundFilter) -> tuple[int, bool]:
     """How many sounds match, and whether there may be more: neither goes on for ever."""
     asked = asked_of(connection, wanted)
-    found, number = _rarest(connection, asked, COUNT_LIMIT)
+    best, number = rarest(connection, asked, COUNT_LIMIT)
+    found = best.found_by if best is not None else None
     if found is None:
         found = select(sounds.c.seq).where(sounds.c.trashed.is_(None))
-        number = _size(connection, found, COUNT_LIMIT)
+        number = count_up_to(connection, found, COUNT_LIMIT)
     if all(condition.exact for condition in asked) and len(asked) < 2:
         return min(number, COUNT_LIMIT), number > COUNT_LIMIT
     looked_at = found.limit(_EXAMINED).subquery()
     matching = select(sounds.c.seq).where(sounds.c.seq.in_(select(looked_at.c.seq)))
-    matches = _size(connection, _holding(matching, asked), COUNT_LIMIT)
-    more = matches > COUNT_LIMIT or _size(connection, found, _EXAMINED) > _EXAMINED
+    matches = count_up_to(connection, _holding(matching, asked), COUNT_LIMIT)
+    more = matches > COUNT_LIMIT or count_up_to(connection, found, _EXAMINED) > _EXAMINED
     return min(matches, COUNT_LIMIT), more
 
 
 def matching(connection: Connection, wanted: SoundFilter, most: int) -> Seqs | None:
     """The numbers of all sounds that match; None when there may be more than `most`."""
     asked = asked_of(connection, wanted)
-    found, number = _rarest(connection, asked, most)
+    best, number = rarest(connection, asked, most)
+    found = best.found_by if best is not None else None
     if found is None:
         found = select(sounds.c.seq).where(sounds.c.trashed.is_(None))
-        number = _size(connection, found, most)
+        number = count_up_to(connection, found, most)
     if number > most:
         return None
     return _holding(select(sounds.c.seq).where(sounds.c.seq.in_(found)), asked)
 
 
 def _rows(
-    connection: Connection, wanted: SoundFilter, order: Order, size: int, cursor: Cursor | None
+    connection: Connection, wanted: SoundFilter, order: Order, count: int, cursor: Cursor | None
 ) -> list[Row[*tuple[Any, ...]]]:
     """The first rows from the cursor on, in the direction that it looks."""
-    plan = _plan(connection, wanted, order)
+    planned = plan(connection, wanted, order)
+    queries: Iterable[Rows]
+    if planned.asked:
+        queries = _queries(order, cursor, planned)
+    else:
+        values = None if cursor is None else "empty" if cursor.value is None else "valued"
+        queries = _prepared(order, values, backward=cursor is not None and cursor.backward)
+    behind = {} if cursor is None else {"value": cursor.value, "seq": cursor.seq}
     rows: list[Row[*tuple[Any, ...]]] = []
-    for section in sections(order, cursor, walked=plan.few is None):
-        rows += connection.execute(_section(section, order, plan).limit(size - len(rows)))
-        if len(rows) == size:
+    for query in queries:
+        rows += connection.execute(query, behind | {"count": count - len(rows)}).all()
+        if len(rows) == count:
             break
     return rows
 
 
-def _plan(connection: Connection, wanted: SoundFilter, order: Order) -> _Plan:
-    postgresql = connection.dialect.name == "postgresql"
-    few = _FEW_POSTGRESQL if postgresql else _FEW
-    asked = asked_of(connection, wanted)
-    found, number = _rarest(connection, asked, few if postgresql else _SOME)
-    if found is not None and number <= few:
-        return _Plan(asked, few=found)
-    asked = asked_of(connection, wanted, walked=order.column)
-    return _Plan(asked, among=None if postgresql or number > _SOME else found)
+@functools.lru_cache(maxsize=200)
+def _prepared(order: Order, behind: str | None, *, backward: bool) -> tuple[Rows, ...]:
+    """What lists all sounds: to make SQL of it costs more than the answer."""
+    cursor = None
+    if behind is not None:
+        value: Any = bindparam("value") if behind == "valued" else None
+        cursor = Cursor(order, value, cast(Any, bindparam("seq")), backward)
+    return tuple(_queries(order, cursor, Plan([])))
 
 
-def _section(section: Section, order: Order, plan: _Plan) -> Rows:
+def _queries(order: Order, cursor: Cursor | None, planned: Plan) -> Iterator[Rows]:
+    """The sections of the order from the cursor on, each as the query for its first rows."""
+    walked = planned.few is None
+    return (_section(part, order, planned) for part in sections(order, cursor, walked=walked))
+
+
+def _section(section: Section, order: Order, planned: Plan) -> Rows:
     query: Rows = select(
-        sounds.c.doc, sounds.c.name, order.column.label("value"), order.tie.label("tie")
+        sounds.c.doc, sounds.c.name, order.column.label("value"), sounds.c.seq.label("seq")
     )
-    if plan.few is not None:
-        query = query.where(OneOf(sounds.c.seq, plan.few))
-    if plan.among is not None:
-        query = query.where(Unindexed(sounds.c.seq).in_(plan.among))
-    query = _holding(query, plan.asked)
+    keys = section.keys
+    if planned.along is not None:
+        found = _part_of(section, planned).subquery()
+        query = query.select_from(found.join(sounds, sounds.c.seq == found.c.seq))
+        keys = (found.c.seq,)
+    if planned.few is not None:
+        query = query.where(planned.few)
+    if planned.among is not None:
+        query = query.where(Unindexed(sounds.c.seq).in_(planned.among))
+    query = _holding(query, planned.asked)
+    if order.sort == "created":
+        query = query.where(*_bounds(keys[0], planned.asked))
     if section.only is not None:
         query = query.where(section.only)
+    query = query.where(*_behind(keys, section))
+    return query.order_by(*_directed(keys, section)).limit(bindparam("count", type_=Integer))
+
+
+def _part_of(section: Section, planned: Plan) -> Seqs:
+    """The numbers to go along: when no row has to say more, as many as are asked for."""
+    assert planned.along is not None
+    if not planned.alone:
+        return planned.along
+    seq = planned.along.selected_columns.seq
+    # An index that has them in another order must not be left for one that has them in this.
+    keys = (seq if planned.in_order else Unindexed(seq),)
+    part = planned.along.where(*_behind(keys, section))
+    return part.order_by(*_directed(keys, section)).limit(bindparam("count", type_=Integer))
+
+
+def _behind(keys: Sequence[ColumnElement[Any]], section: Section) -> Iterator[ColumnElement[bool]]:
+    """What lies behind the place at which the section begins."""
     if section.after is not None:
-        place = tuple_(*section.keys[: len(section.after)])
-        start = tuple_(*section.after)
-        query = query.where(place < start if section.descending else place > start)
-    return query.order_by(*(key.desc() if section.descending else key for key in section.keys))
+        place, start = tuple_(*keys[: len(section.after)]), tuple_(*section.after)
+        yield place < start if section.descending else place > start
+
+
+def _directed(keys: Sequence[ColumnElement[Any]], section: Section) -> Iterator[ColumnElement[Any]]:
+    return (key.desc() if section.descending else key for key in keys)
+
+
+def _bounds(seq: ColumnElement[int], asked: Iterable[Condition]) -> Iterator[ColumnElement[bool]]:
+    for condition in asked:
+        if condition.after is not None:
+            yield seq >= condition.after
+        if condition.until is not None:
+            yield seq <= condition.until
 
 
 def _holding(query: Rows, asked: list[Condition]) -> Rows:
     return query.where(sounds.c.trashed.is_(None), *(condition.holds for condition in asked))
-
-
-def _rarest(connection: Connection, asked: list[Condition], most: int) -> tuple[Seqs | None, int]:
-    """What finds the fewest sounds, of all that must match; and how many, but not beyond `most`."""
-    best, least = None, most + 1
-    for condition in asked:
-        if condition.found_by is not None:
-            number = _size(connection, condition.found_by, least - 1)
-            if best is None or number < least:
-                best, least = condition.found_by, number
-    return best, least
-
-
-def _size(connection: Connection, seqs: Seqs, most: int) -> int:
-    """How many there are, but not beyond one more than `most`."""
-    capped = seqs.limit(most + 1).subquery()
-    return connection.execute(select(func.count()).select_from(capped)).scalar_one()

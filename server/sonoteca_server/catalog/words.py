@@ -7,6 +7,7 @@ names, and signs that an engine takes for blanks part words. The rows themselves
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Select, column, func, literal_column, select, table
@@ -39,6 +40,19 @@ def sounds_with(term: Term, dialect: str) -> Select[*tuple[Any, ...]]:
     words = func.to_tsvector(_simple, sounds.c.words)
     found = words.op("@@")(func.to_tsquery(_simple, _in_tsquery(term)))
     return select(sounds.c.seq).where(found, sounds.c.trashed.is_(None))
+
+
+def whole(term: Term) -> Term:
+    """The term with whole words in the place of beginnings: what it finds, the term finds too."""
+    match term:
+        case Words():
+            return replace(term, prefix=False)
+        case And(parts):
+            return And(tuple(map(whole, parts)))
+        case Or(parts):
+            return Or(tuple(map(whole, parts)))
+        case _:
+            return term
 
 
 def _is_indexed(word: str) -> bool:

@@ -271,7 +271,7 @@ def _oldest_with(connection: Connection, content: int) -> Row[*tuple[Any, ...]] 
     query = select(sounds.c.doc, sounds.c.id).where(
         sounds.c.object == content, sounds.c.trashed.is_(None)
     )
-    return connection.execute(query.order_by(sounds.c.created, sounds.c.id).limit(1)).first()
+    return connection.execute(query.order_by(sounds.c.seq).limit(1)).first()
 
 
 def sound_at(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
+import sys
+from array import array
 
 from sonoteca_shared import peaks
 
@@ -10,16 +11,24 @@ SAMPLES_PER_PIXEL = 256  # of the finest overview, the one that is kept
 
 
 def reduced(data: bytes, factor: int) -> bytes:
-    """Peaks of `factor` times as many samples per pixel, in the same format."""
+    """Peaks of `factor` times as many samples per pixel, in the same format.
+
+    In plain Python: most overviews are small, and numpy would take a third of the server's memory.
+    """
     base = peaks.parse(data)
-    pairs = np.frombuffer(base.values, "<i2").reshape(base.length, base.channels, 2)
-    starts = np.arange(0, base.length, factor)
-    low = np.minimum.reduceat(pairs[:, :, 0], starts) if base.length else pairs[:, :, 0]
-    high = np.maximum.reduceat(pairs[:, :, 1], starts) if base.length else pairs[:, :, 1]
+    starts = range(0, base.length, factor)
+    step = 2 * base.channels
+    values = array("h", bytes(2 * step * len(starts)))
+    for place in range(step):
+        extreme = max if place % 2 else min
+        line = base.values[place::step]
+        values[place::step] = array("h", (extreme(line[at : at + factor]) for at in starts))
+    if sys.byteorder == "big":  # pragma: no cover
+        values.byteswap()
     header = peaks.header(
         samplerate=base.samplerate,
         samples_per_pixel=base.samples_per_pixel * factor,
         length=len(starts),
         channels=base.channels,
     )
-    return header + np.stack([low, high], axis=2).astype("<i2").tobytes()
+    return header + values.tobytes()

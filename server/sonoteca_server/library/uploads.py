@@ -49,8 +49,10 @@ Part: TypeAlias = GrowingPart[AudioHasher]
 _PIECE = 1 << 20
 # What became of an upload is told for a day: the last answer may have been lost on its way.
 _TOLD_S = 86_400.0
-# While bytes come, those so far are made certain this often.
+# While bytes come, those so far are made certain this often: what was not has to be sent again
+# after a crash.
 _CHECKPOINT_S = 5.0
+_CHECKPOINT_BYTES = 8 << 20
 # What says that these bytes never become a sound as they were asked to.
 _REFUSALS = (NotAWavError, DigestMismatchError, NameTakenError)
 _GONE = {
@@ -83,6 +85,8 @@ class Held:
         self._entry = entry
         self._start = record.upload.offset
         self._over = asyncio.Event()
+        self._due = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._checkpoints: asyncio.Task[None] | None = None
 
     @property
@@ -96,6 +100,11 @@ class Held:
         """Whether all bytes are there of what is to become a sound."""
         record = self.record
         return record.state == OPEN and record.upload.complete and record.concat != PARTIAL
+
+    @property
+    def _uncertain(self) -> int:
+        """How many bytes have come that a crash may take away again."""
+        return self.part.size - self.record.upload.offset
 
     def begin_append(self, offset: int, count: int, length: int | None = None) -> None:
         """Refuse, or get ready for, `count` more bytes for `offset`, of `length` in all."""
@@ -113,8 +122,13 @@ class Held:
         self._checkpoints = asyncio.create_task(self._keep_checkpoints())
 
     def check_length(self, count: int) -> None:
-        """LengthExceededError when `count` bytes after those in the part are too many."""
+        """LengthExceededError when `count` bytes after those in the part are too many.
+
+        Called from the thread that writes.
+        """
         replace(self.record.upload, offset=self.part.size).accept(self.part.size, count)
+        if self._uncertain >= _CHECKPOINT_BYTES:
+            self._loop.call_soon_threadsafe(self._due.set)
 
     async def save(self) -> None:
         """Make every byte that has come certain: from now on the offset may be told."""
@@ -146,15 +160,20 @@ class Held:
 
     async def _end_checkpoints(self) -> None:
         self._over.set()
+        self._due.set()
         if self._checkpoints is not None:
             await asyncio.wait({self._checkpoints})
 
     async def _keep_checkpoints(self) -> None:
         while not self._over.is_set():
-            with contextlib.suppress(TimeoutError):
+            enough = _CHECKPOINT_BYTES
+            try:
                 async with asyncio.timeout(_CHECKPOINT_S):
-                    await self._over.wait()
-            if not self._over.is_set() and self.part.size > self.record.upload.offset:
+                    await self._due.wait()
+            except TimeoutError:
+                enough = 1
+            self._due.clear()
+            if not self._over.is_set() and self._uncertain >= enough:
                 # A disk that is full is told to whoever asks for more of it than this.
                 with contextlib.suppress(SonotecaError, OSError):
                     await self._save()

@@ -20,7 +20,7 @@ def upgrade() -> None:
         op.drop_index(f"ix_sounds_{name}", "sounds")
     for name in (*_REPLACED, *_NEW):
         _make(name, [name, "seq", "trashed"], "trashed IS NULL")
-    _make("created", ["created", "id", "trashed"], "trashed IS NULL")
+    _make("created", ["created", "seq", "trashed"], "trashed IS NULL")
     _make("trashed", ["trashed"], "trashed IS NOT NULL")
 
 
