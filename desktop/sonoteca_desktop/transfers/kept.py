@@ -41,14 +41,15 @@ class Kept:
 
     def free(self, rows: Iterable[Row]) -> None:
         """Give up what was fetched for pins, and remove its files; waits for the disk."""
-        unfinished = set()
+        freed, unfinished = [], set()
         for row in rows:
             if row.state is not State.DONE:
                 unfinished.add(row.key)
                 continue
             with target.local_trouble(row.path):
                 row.path.unlink(missing_ok=True)
-            self._roster.free(row.key)
+            freed.append(row.key)
+        self._roster.free(freed)
         self._remove(lambda entry: entry.row.key in unfinished)
         self._changed()
 

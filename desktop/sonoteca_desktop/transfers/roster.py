@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -170,18 +170,18 @@ class Roster:
                 with self._news:
                     self._kept.pop(entry.row.key, None)
 
-    def free(self, key: int) -> None:
-        """A file that was fetched for a pin is here no more."""
+    def free(self, keys: Sequence[int]) -> None:
+        """Files that were fetched for pins are here no more."""
         with self._writing:
             with self._news:
-                row = self._kept.pop(key)
-                self._take_out(key)
-                self._unwritten.pop(key, None)
-                files = self._local.get(row.sha256, [])
-                self._local[row.sha256] = [file for file in files if file[0] != row.path]
-                if not self._local[row.sha256]:
-                    del self._local[row.sha256]
-            self._journal.forget([key])
+                for key in keys:
+                    row = self._kept.pop(key)
+                    self._take_out(key)
+                    self._unwritten.pop(key, None)
+                    files = self._local.pop(row.sha256, [])
+                    if left := [file for file in files if file[0] != row.path]:
+                        self._local[row.sha256] = left
+            self._journal.forget(keys)
 
     def assign(self, key: int, pin: str) -> None:
         """It is kept for another pin from now on. Call it inside `changing`."""
