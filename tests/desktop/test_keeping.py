@@ -130,6 +130,9 @@ def test_kept_searches_are_places_below_this_computer(parts: Parts, qtbot: QtBot
         sidebar.setCurrentRow(3)
     qtbot.waitUntil(lambda: parts.sounds.rowCount() == 1)
     assert parts.window.top.search.text() == "rain"
+    assert sidebar.title == "rain"
+    find(parts, qtbot, "rain OR wind")  # what is typed stays, and is no longer that place
+    assert (sidebar.title, parts.window.top.search.text()) == ("All sounds", "rain OR wind")
     with qtbot.waitSignal(parts.sounds.swapped):
         parts.window.show_pins([])
         sidebar.choose(Scope("folder", "weather"))

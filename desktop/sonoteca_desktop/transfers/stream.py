@@ -144,9 +144,14 @@ class Stream:
                 reason = error.strerror or str(error)
                 folder = self._cache.path.parent
                 self._fail(StreamFailedError(f"The sound cannot be kept in {folder}: {reason}."))
+        self._cache.keep()
 
     def _wait_for_part(self) -> ByteRange | None:
         """What to fetch next, when it is time; None when this stream is over."""
+        with self._changed:
+            hurried = self._is_over() or self._wanted() is not None
+        if not hurried:
+            self._cache.keep()  # waits for the disk, which a seek must not
         with self._changed:
             self._changed.wait_for(lambda: self._is_over() or self._wanted() is not None)
             return None if self._is_over() else self._wanted()
@@ -191,7 +196,6 @@ class Stream:
             finally:
                 with self._changed:
                     self._response = None
-                self._cache.keep()
 
     def _check(self, response: requests.Response, part: ByteRange) -> None:
         """Accept exactly the bytes that were asked for, of exactly this file."""

@@ -159,7 +159,7 @@ class MainWindow(DropWindow):
 
     def _wire_library(self, peaks: PeaksSource) -> None:
         table = self.library.table
-        self.top.search.wordsChanged.connect(self._sounds.search)
+        self.top.search.wordsChanged.connect(self._search)
         self.top.search.leftDownwards.connect(self._leave_search)
         self.sidebar.scopeChosen.connect(self._choose_scope)
         self.sidebar.searchChosen.connect(self.top.search.setText)
@@ -237,6 +237,11 @@ class MainWindow(DropWindow):
         self.sidebar.set_folders(self._sounds.folders)
         self.top.search.set_total(self._sounds.total)
         self.top.search.show_ignored(self._sounds.ignored)
+
+    def _search(self, text: str) -> None:
+        self.sidebar.follow(text)
+        self.library.set_title(self.sidebar.title)
+        self._sounds.search(text)
 
     def _choose_scope(self, scope: Scope) -> None:
         self.library.set_title(self.sidebar.title)

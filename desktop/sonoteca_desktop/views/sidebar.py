@@ -102,6 +102,14 @@ class Sidebar(QListWidget):
         """Choose a place; False when it is not in the list."""
         return self._choose(scope, None)
 
+    def follow(self, text: str) -> None:
+        """Another search was typed: a place that stands for one is left, and the search stays."""
+        if self.currentItem().data(_SEARCH) not in (None, text):
+            self.blockSignals(True)
+            self._choose(ALL, None)
+            self.blockSignals(False)
+            self.viewport().update()
+
     def _choose(self, scope: Scope, search: str | None) -> bool:
         for row in range(self.count()):
             item = self.item(row)
