@@ -110,7 +110,7 @@ def walk(connection: Connection, wanted: SoundFilter, order: Order, size: int) -
     """The ids of all that is found, page after page and back again."""
     pages: list[list[str]] = []
     cursor: Cursor | None = None
-    found = search.Found([], [], None, None)
+    found = search.Found([])
     while not pages or cursor is not None:
         found = find_page(connection, wanted, order, size=size, cursor=cursor)
         pages.append(_ids(found))
