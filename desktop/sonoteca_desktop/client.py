@@ -134,13 +134,17 @@ class Client:
         headers = {"Accept": "application/octet-stream"}
         return self.request("GET", path, headers=headers).content
 
+    def read(self, path: str, answer: type[_Answer]) -> _Answer:
+        """What is at a path, as this type."""
+        return self._decode(self.request("GET", path), answer)
+
     def sound(self, path: str) -> Sound:
         """The sound at a path that the server named."""
-        return self._decode(self.request("GET", path), Sound)
+        return self.read(path, Sound)
 
     def find(self, path: str) -> FoundPage:
         """The page of sounds at a path: `/api/v1/sounds?…`, or the `next` of another page."""
-        return self._decode(self.request("GET", path), FoundPage)
+        return self.read(path, FoundPage)
 
     def missing(self, repository: str, digests: Sequence[str]) -> list[str]:
         """Those of at most 1,000 SHA-256 whose bytes the repository has not."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
+from sonoteca_desktop.transfers.journal import Journal, JournalError, Pin, Row
 from sonoteca_desktop.transfers.plan import Kind, State
 
 OLDEST = """
@@ -147,3 +147,16 @@ os.kill(os.getpid(), signal.SIGKILL)
     journal = Journal(path)
     assert [each.durable for each in journal.rows("here")] == [7]
     journal.close()
+
+
+def test_pins_are_kept_for_each_server(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "transfers.db")
+    rain, one = Pin("search", "rain"), Pin("sound", "id-1")
+    journal.pin("here", [rain, one, rain])
+    journal.pin("there", [rain])
+    journal.unpin("there", [rain, one])
+    journal.unpin("here", [one])
+    journal.close()
+    again = Journal(tmp_path / "transfers.db")
+    assert (again.pins("here"), again.pins("there")) == ([rain], [])
+    again.close()

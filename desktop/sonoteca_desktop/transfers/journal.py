@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 from sonoteca_desktop.transfers.plan import Kind, PathBlockedError, State
 
@@ -41,6 +42,12 @@ CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """,
     # Uploads go by hash and can be resumed. Those begun before have no hash, and begin anew.
     "ALTER TABLE transfers ADD COLUMN stamp TEXT NOT NULL DEFAULT ''",
+    """
+ALTER TABLE transfers ADD COLUMN kept TEXT NOT NULL DEFAULT '';
+CREATE TABLE pins (
+    server TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (server, kind, value)
+) STRICT
+""",
 )
 _LIMIT = "limit"
 
@@ -49,6 +56,19 @@ class JournalError(PathBlockedError):
     """The list of transfers cannot be read or written."""
 
     code = "journal"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pin:
+    """What is to be on this computer for good: a sound by its id, or all that a search finds."""
+
+    kind: Literal["sound", "search"]
+    value: str
+
+    @property
+    def key(self) -> str:
+        """What stands for it in a transfer."""
+        return f"{self.kind}:{self.value}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,6 +102,8 @@ class Row:
     bad_replies: int = 0
     removed: bool = False
     """Shown no more: a finished one is still known, of another the part file has to go."""
+    kept: str = ""
+    """The key of the pin that it was fetched for into a folder of our own; "" when by a user."""
     added: float
 
 
@@ -137,6 +159,25 @@ class Journal:
         with self._lock, self._transaction() as database:
             found = database.execute(f"{_READ} WHERE server = ? ORDER BY key", (server,))
             return [_row(values) for values in found]
+
+    def pins(self, server: str) -> list[Pin]:
+        """What is to be kept of a server's sounds."""
+        query = "SELECT kind, value FROM pins WHERE server = ? ORDER BY kind, value"
+        with self._lock, self._transaction() as database:
+            return [Pin(kind, value) for kind, value in database.execute(query, (server,))]
+
+    def pin(self, server: str, pins: Iterable[Pin]) -> None:
+        """Remember what is to be kept."""
+        rows = [(server, pin.kind, pin.value) for pin in pins]
+        with self._lock, self._transaction() as database:
+            database.executemany("INSERT OR IGNORE INTO pins VALUES (?, ?, ?)", rows)
+
+    def unpin(self, server: str, pins: Iterable[Pin]) -> None:
+        """Forget what was to be kept."""
+        rows = [(server, pin.kind, pin.value) for pin in pins]
+        query = "DELETE FROM pins WHERE server = ? AND kind = ? AND value = ?"
+        with self._lock, self._transaction() as database:
+            database.executemany(query, rows)
 
     def limit(self) -> int | None:
         """The speed limit in bytes a second, if there is one."""

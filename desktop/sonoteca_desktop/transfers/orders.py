@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sonoteca_desktop.client import is_loopback
 from sonoteca_desktop.transfers import target
-from sonoteca_desktop.transfers.journal import Row
+from sonoteca_desktop.transfers.journal import Pin, Row
 from sonoteca_desktop.transfers.plan import Kind
 from sonoteca_desktop.transfers.source import name_of
 from sonoteca_shared import digests
@@ -37,6 +37,13 @@ def download(server: str, sound: Sound, folder: Path) -> Row:
         sound_id=sound.id,
         added=time.time(),
     )
+
+
+def keep(server: str, sound: Sound, folder: Path, pin: Pin) -> Row:
+    """A sound that is to be fetched for a pin, into a folder of our own, under its digest."""
+    row = download(server, sound, folder)
+    row.path, row.kept = folder / f"{sound.sha256}.wav", pin.key
+    return row
 
 
 def fetch(server: str, url: str, *, size: int, sha256: str, path: Path) -> Row:

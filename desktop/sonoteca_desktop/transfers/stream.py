@@ -154,7 +154,13 @@ class Stream:
     def _wanted(self) -> ByteRange | None:
         """The first missing bytes from the playhead on, if they are near enough to be needed."""
         gap = self._cache.gap(self._playhead)
-        return gap if gap is not None and self._has_room(gap.start) else None
+        if gap is None or not self._has_room(gap.start):
+            return None
+        if self._cache.is_coming(gap.start, SOON):
+            # A download is right before it: a second connection would fetch the same.
+            self._cache.hurry(self._playhead + self.ahead // 4)
+            return None
+        return gap
 
     def _has_room(self, at: int) -> bool:
         # A quarter has to be used up first: many small reads cost more than a few large ones.
@@ -165,7 +171,9 @@ class Stream:
         if self._response is None:
             return False
         gap = self._cache.gap(self._playhead)
-        return gap is not None and not self._at <= gap.start <= self._at + SOON
+        if gap is None:
+            return False
+        return self._cache.is_coming(gap.start, SOON) or not 0 <= gap.start - self._at <= SOON
 
     def _fetch_part(self, part: ByteRange) -> None:
         size = self._cache.size
@@ -183,6 +191,7 @@ class Stream:
             finally:
                 with self._changed:
                     self._response = None
+                self._cache.keep()
 
     def _check(self, response: requests.Response, part: ByteRange) -> None:
         """Accept exactly the bytes that were asked for, of exactly this file."""
