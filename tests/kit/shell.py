@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -16,11 +18,16 @@ class Shell:
         self.server = server
         self.home = home
 
-    def start(self, *words: str | Path) -> subprocess.Popen[str]:
-        """Start a command."""
-        return subprocess.Popen(
+    @contextlib.contextmanager
+    def start(self, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
+        """Start a command; it is gone when the block is left."""
+        with subprocess.Popen(
             self._line(words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        ) as program:
+            try:
+                yield program
+            finally:
+                program.kill()
 
     def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""

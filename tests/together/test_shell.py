@@ -215,7 +215,7 @@ def test_a_server_that_stays_away_ends_a_push_and_the_next_one_goes_on(
     with slow_shell.start(*push) as first:
         until(lambda: wire.asked > LONG // 2)
         server.kill()
-        refused, away = first.communicate(timeout=60)[1].splitlines()
+        refused, away = first.communicate(timeout=30)[1].splitlines()
         assert first.returncode == 1
     assert refused.startswith(f"sonoteca: {text}: This is not a WAV")
     reason = "The server cannot be reached. The same command goes on where it stopped."
@@ -246,12 +246,22 @@ def test_parts_of_a_query_that_make_no_sense_are_told(shell: Shell, tmp_path: Pa
 
 def test_columns_fit_the_terminal_and_bars_are_drawn(shell: Shell, tmp_path: Path) -> None:
     name = "日本の庭の雨がとても長い間降り続けているところの録音.wav"
-    seen = shell.run_on_terminal("push", write_wav(tmp_path / name), "--folder", "x" * 50)
+    seen = shell.run_on_terminal(
+        "push", write_wav(tmp_path / name), "--folder", "x" * 50, columns=90
+    )
+    assert "0 of 1 files " in seen
+    assert "━━" in seen
     assert "1 sent" in seen
     [row] = shell.run_on_terminal("list").splitlines()
     assert "…" in row
     assert sum(2 if ord(each) > 0x2E80 else 1 for each in row) <= 60
     assert row.endswith("48 kHz · 16")
+
+
+def test_a_name_is_no_command_to_the_terminal(shell: Shell, tmp_path: Path) -> None:
+    pushed = shell.run("push", write_broken(tmp_path / "a\x1b[2J\u202eb.wav", "text"))
+    assert pushed.returncode == 1
+    assert "a\ufffd[2J\ufffdb.wav: This is not a WAV" in pushed.stderr
 
 
 @pytest.mark.parametrize("words", [("push", "."), ("pull", "", "--to", "."), ("list",)])

@@ -338,6 +338,7 @@ class TransferQueue:
         _logger.info("%s of %s: %s", row.kind, row.path, error)
         if not verdict.keep:
             self._commit(entry, 0)  # before: the journal must never count bytes that are gone
+            entry.progressed(0)
             self._drop(row)
         with self._roster.changing():
             row.tries += verdict.event is Event.WAIT
