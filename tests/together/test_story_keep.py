@@ -219,3 +219,45 @@ def test_a_kept_sound_is_copied_not_fetched_when_it_is_downloaded(
             client.window.downloadRequested.emit([named(client, "rain.wav")], downloads)
             wait_for(qtbot, lambda: (downloads / "rain.wav").exists())
             assert (downloads / "rain.wav").read_bytes() == data
+
+
+def test_a_file_that_cannot_be_removed_is_told_once_and_holds_nothing_up(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    with (
+        serve(tmp_path / "library") as server,
+        desktop(qtbot, server, tmp_path / "client", output=CapturingOutputs()) as client,
+    ):
+        post(server, "rain.wav", seed=1)
+        post(server, "door.wav", seed=2)
+        wait_for(qtbot, lambda: len(rows(client)) == 2)
+        client.window.pinRequested.emit([Pin("search", "rain")])
+        wait_for(qtbot, lambda: is_kept(client, "rain.wav"))
+        [file] = client.places.kept.iterdir()
+        file.unlink()
+        file.mkdir()  # as a file system that refuses
+        told: list[str] = []
+        client.bridge.told.connect(told.append)
+        client.window.freeRequested.emit([Pin("search", "rain")], [])
+        client.window.pinRequested.emit([Pin("search", "door")])
+        wait_for(qtbot, lambda: is_kept(client, "door.wav"))
+        assert len(told) == 1
+        assert str(file) in told[0]
+        file.rmdir()
+        client.keeper.look()
+        wait_for(qtbot, lambda: not client.sounds.is_pinned(named(client, "rain.wav")))
+
+
+def test_a_kept_file_that_somebody_removed_comes_again(qtbot: QtBot, tmp_path: Path) -> None:
+    with (
+        serve(tmp_path / "library") as server,
+        desktop(qtbot, server, tmp_path / "client", output=CapturingOutputs()) as client,
+    ):
+        data = post(server, "rain.wav", seed=1)
+        wait_for(qtbot, lambda: rows(client))
+        client.window.pinRequested.emit([Pin("search", "rain")])
+        wait_for(qtbot, lambda: is_kept(client, "rain.wav"))
+        [file] = client.places.kept.iterdir()
+        file.unlink()
+        client.keeper.look()
+        wait_for(qtbot, lambda: file.exists() and file.read_bytes() == data)

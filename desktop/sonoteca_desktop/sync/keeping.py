@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sonoteca_desktop.sync.mirror import Mirror
 from sonoteca_desktop.transfers.journal import Journal, Pin, Row
+from sonoteca_desktop.transfers.plan import PathBlockedError
 from sonoteca_desktop.transfers.queue import State, TransferQueue
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.models import Sound
@@ -52,6 +53,7 @@ class Keeper:
         self._digests: frozenset[str] = frozenset(row.sha256 for row in queue.kept.rows())
         self._wanted: Wanted = {}
         self._stale = True
+        self._said = ""
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeping", daemon=True)
@@ -92,6 +94,7 @@ class Keeper:
         with self._lock:
             self._journal.pin(self._queue.server, pins)
             self._pins |= frozenset(pins)
+            self._stale = True
         self._changed()
         self.look()
 
@@ -101,6 +104,7 @@ class Keeper:
             self._journal.unpin(self._queue.server, pins)
             self._pins -= frozenset(pins)
             self._freed |= {sound.sha256: sound for sound in sounds}
+            self._stale = True
         self._changed()
         self.look()
 
@@ -113,22 +117,24 @@ class Keeper:
             try:
                 self._step()
             except SonotecaError as error:
-                self._told(str(error))
+                self._tell(str(error))
+            except OSError as error:
+                self._tell(f"Nothing can be kept in {self._folder}: {error.strerror}.")
             except Exception:  # what is kept must not end with one fault
                 _logger.exception("what is kept on this computer could not be looked through")
             self._ending.wait(_REST_S)
 
     def _step(self) -> None:
         with self._lock:
-            pins, freed = self._pins, dict(self._freed)
-        if self._stale:
+            pins, freed, stale = self._pins, dict(self._freed), self._stale
             self._stale = False
+        if stale:
             self._wanted = self._ask(pins)
         wanted, queue = self._wanted, self._queue
         rows = queue.kept.rows()
         over = [row for row in rows if self._is_over(row, pins, freed)]
         if over:
-            queue.kept.free(over)
+            self._give_up(over)
         with self._lock:
             self._freed = {key: one for key, one in self._freed.items() if key not in freed}
         self._explain(freed)
@@ -139,6 +145,18 @@ class Keeper:
             self._folder.mkdir(parents=True, exist_ok=True)
             queue.kept.fetch([wanted[each] for each in wanted if each in missing], self._folder)
         self._note(frozenset(wanted) | kept)
+
+    def _give_up(self, rows: list[Row]) -> None:
+        """Remove files; one that cannot be removed is told of, and tried again at the next look."""
+        try:
+            self._queue.kept.free(rows)
+        except PathBlockedError as error:
+            self._tell(str(error))
+
+    def _tell(self, sentence: str) -> None:
+        if sentence != self._said:
+            self._said = sentence
+            self._told(sentence)
 
     def _ask(self, pins: Collection[Pin]) -> Wanted:
         """What the pins ask for now, by digest, each with one of its pins."""
@@ -186,7 +204,8 @@ class Keeper:
         for digest, sound in freed.items():
             if digest in self._wanted:
                 pin = self._wanted[digest][1]
-                self._told(f"“{sound.name}” stays: all of “{pin.value}” is kept on this computer.")
+                what = f"all of “{pin.value}” is" if pin.kind == "search" else "the same bytes are"
+                self._told(f"“{sound.name}” stays: {what} kept on this computer.")
                 return
 
     def _note(self, digests: frozenset[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sonoteca_desktop.transfers import orders, target
 from sonoteca_desktop.transfers.entry import Entry
 from sonoteca_desktop.transfers.journal import Pin, Row
-from sonoteca_desktop.transfers.plan import State
+from sonoteca_desktop.transfers.plan import PathBlockedError, State
 from sonoteca_desktop.transfers.roster import Roster
 from sonoteca_shared.models import Sound
 
@@ -40,18 +40,27 @@ class Kept:
         return self._roster.kept()
 
     def free(self, rows: Iterable[Row]) -> None:
-        """Give up what was fetched for pins, and remove its files; waits for the disk."""
-        freed, unfinished = [], set()
+        """Give up what was fetched for pins, and remove its files; waits for the disk.
+
+        What cannot be removed is still known; the last such PathBlockedError is raised at the end.
+        """
+        freed, unfinished, trouble = [], set(), None
         for row in rows:
             if row.state is not State.DONE:
                 unfinished.add(row.key)
                 continue
-            with target.local_trouble(row.path):
-                row.path.unlink(missing_ok=True)
-            freed.append(row.key)
+            try:
+                with target.local_trouble(row.path):
+                    row.path.unlink(missing_ok=True)
+            except PathBlockedError as error:
+                trouble = error
+            else:
+                freed.append(row.key)
         self._roster.free(freed)
         self._remove(lambda entry: entry.row.key in unfinished)
         self._changed()
+        if trouble is not None:
+            raise trouble
 
     def reassign(self, pins: Mapping[int, Pin]) -> None:
         """Let these transfers, by key, be kept for other pins than before."""
