@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -119,22 +120,27 @@ _READ = f"SELECT {', '.join(_COLUMNS)} FROM transfers"  # noqa: S608
 _FROM_COLUMN: dict[str, Callable[[str], object]] = {"kind": Kind, "state": State, "removed": bool}
 
 
+_TRIES = 5
+_PAUSE_S = 0.1
+
+
 class Journal:
     """The file of transfers; one process at a time, any of its threads."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        with contextlib.ExitStack() as stack:
+        for left in reversed(range(_TRIES)):
             try:
-                self._database = sqlite3.connect(
-                    path, timeout=1.0, isolation_level=None, check_same_thread=False
-                )
-                stack.callback(self._database.close)
-                self._open()
-            except sqlite3.Error as error:
-                raise JournalError(self._explain(error)) from error
-            stack.pop_all()
+                self._connect()
+                break
+            except (sqlite3.Error, JournalError) as error:
+                # While another process begins or ends with the file, SQLite may call it broken.
+                if not left or not _is_about_reading(error.__cause__ or error):
+                    if isinstance(error, JournalError):
+                        raise
+                    raise JournalError(self._explain(error)) from error
+                time.sleep(_PAUSE_S)
 
     def add(self, rows: Iterable[Row]) -> None:
         """Remember new transfers; each gets its key."""
@@ -201,6 +207,15 @@ class Journal:
         with self._lock:
             self._database.close()
 
+    def _connect(self) -> None:
+        with contextlib.ExitStack() as stack:
+            self._database = sqlite3.connect(
+                self._path, timeout=1.0, isolation_level=None, check_same_thread=False
+            )
+            stack.callback(self._database.close)
+            self._open()
+            stack.pop_all()
+
     def _open(self) -> None:
         database = self._database
         # Held as long as the process lives, and not a moment longer, however it ends.
@@ -233,6 +248,11 @@ class Journal:
         if "locked" in str(error):
             return f"Another Sonoteca is using the list of transfers {self._path}: close that one"
         return f"The list of transfers {self._path} cannot be used: {error}"
+
+
+def _is_about_reading(error: BaseException) -> bool:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_IOERR
 
 
 def _values(row: Row) -> tuple[object, ...]:
