@@ -30,6 +30,10 @@ class _Note(msgspec.Struct, frozen=True):
     present: list[tuple[int, int]]
 
 
+# Made here, where there is one thread: msgspec is not safe where several read the first one.
+_read_note = msgspec.json.Decoder(_Note).decode
+
+
 class SoundCache:
     """One range cache for each sound, whoever fills it; callable from any thread.
 
@@ -125,7 +129,7 @@ class SoundCache:
 def _present(file: Path, size: int) -> list[ByteRange]:
     """What a note says of a file that is still as it was; nothing when they do not agree."""
     try:
-        note = msgspec.json.decode(file.with_suffix(".ranges").read_bytes(), type=_Note)
+        note = _read_note(file.with_suffix(".ranges").read_bytes())
         if note.size != size or file.stat().st_size != size:
             return []
     except (OSError, msgspec.DecodeError):
