@@ -24,7 +24,7 @@ from tests.kit.wavs import write_broken, write_wav
 
 MEGABYTE = 1 << 20
 LONG = 32 * MEGABYTE
-SLOW = 16 * MEGABYTE
+SLOW = 4 * MEGABYTE
 TWICE_AT_MOST = 12 * MEGABYTE
 """Of one interruption: what is not durable yet, and what lies in sockets."""
 
@@ -139,7 +139,7 @@ def test_an_interrupted_pull_goes_on_where_it_stopped(
     before = wire.sent
     pull = ("pull", "long", "--to", tmp_path / "copies")
     with slow_shell.start(*pull) as first:
-        until(lambda: wire.sent - before > LONG // 2)
+        until(lambda: wire.sent - before > LONG // 4)
         code, told = interrupt(first, number)
     if number == signal.SIGINT:
         assert code == 130
@@ -157,12 +157,12 @@ def test_an_interrupted_push_goes_on_where_it_stopped(
     slow_shell: Shell, wire: Line, tmp_path: Path, number: signal.Signals
 ) -> None:
     recording = long_file(tmp_path / "long.wav")
-    push = ("push", recording, "--limit", "16M")
+    push = ("push", recording, "--limit", "4M")
     with slow_shell.start(*push) as first:
-        until(lambda: wire.asked > LONG // 2)
+        until(lambda: wire.asked > LONG // 4)
         code, _ = interrupt(first, number)
         assert code in (130, -signal.SIGKILL)
-    second = slow_shell.run(*push)
+    second = slow_shell.run("push", recording, "--limit", "40M")
     assert second.returncode == 0, second.stderr
     assert "long.wav  34 MB  sent" in second.stdout
     assert wire.asked < LONG + TWICE_AT_MOST
@@ -173,7 +173,7 @@ def test_an_interrupted_push_goes_on_where_it_stopped(
 def test_the_same_command_twice_at_once_is_refused(
     slow_shell: Shell, wire: Line, tmp_path: Path
 ) -> None:
-    push = ("push", long_file(tmp_path / "long.wav"), "--limit", "16M")
+    push = ("push", long_file(tmp_path / "long.wav"), "--limit", "4M")
     with slow_shell.start(*push) as first:
         until(lambda: wire.asked > MEGABYTE)
         second = slow_shell.run(*push)
@@ -211,7 +211,7 @@ def test_a_server_that_stays_away_ends_a_push_and_the_next_one_goes_on(
     server: ServerProcess, slow_shell: Shell, wire: Line, tmp_path: Path
 ) -> None:
     recording, text = long_file(tmp_path / "long.wav"), write_broken(tmp_path / "text.wav", "text")
-    push = ("push", recording, text, "--limit", "16M", "--patience", "2")
+    push = ("push", recording, text, "--limit", "4M", "--patience", "2")
     with slow_shell.start(*push) as first:
         until(lambda: wire.asked > LONG // 2)
         server.kill()
