@@ -305,7 +305,7 @@ def test_commits_every_few_megabytes_and_only_what_is_synced(
     monkeypatch.setattr(target, "sync", sync)
     assert fetching.run().path.stat().st_size == len(big)
     steps = [after - before for before, after in pairwise([0, *fetching.commits])]
-    assert max(steps) <= SYNC_BYTES + (256 << 10)
+    assert max(steps) <= SYNC_BYTES + (1 << 20)
     assert set(fetching.commits) <= set(synced)
 
 

@@ -16,6 +16,7 @@ from sonoteca_desktop.transfers.queue import State
 from tests.kit.desk import Desk
 from tests.kit.faults import (
     FaultyServer,
+    Handler,
     cut,
     faulty_server,
     hang_up,
@@ -123,6 +124,19 @@ def test_breaks_do_no_harm(desk: Desk) -> None:
     key = desk.fetch(DATA)
     assert desk.until_state(key, State.DONE).path.read_bytes() == DATA
     assert desk.server.sent < len(DATA) + 10_000
+
+
+def test_a_pause_does_not_wait_for_a_silent_server(desk: Desk) -> None:
+
+    def say_nothing(handler: Handler) -> None:
+        handler.server.released.wait(60)
+
+    desk.server.script.append(say_nothing)
+    key = desk.fetch(DATA)
+    desk.until(lambda: len(desk.server.asked) == 1)
+    desk.queue.pause(key)
+    desk.queue.resume(key)
+    desk.until_state(key, State.DONE)  # the silence would outlast this test
 
 
 def test_wrong_bytes_are_fetched_once_more_and_then_given_up(desk: Desk) -> None:

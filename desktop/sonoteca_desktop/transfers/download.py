@@ -88,7 +88,8 @@ class Download:
 
     def _fetch_piece(self, file: BinaryIO) -> None:
         wanted, start = self._wanted, self._position
-        response = self._client.get_from(wanted.url, start, etag=wanted.etag)
+        with self._control.breaking(self._client.line.cut):
+            response = self._client.get_from(wanted.url, start, etag=wanted.etag)
         with response, self._control.reading(response):
             piece = read_reply(
                 response.status_code,

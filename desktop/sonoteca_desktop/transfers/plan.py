@@ -15,7 +15,11 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
-from sonoteca_desktop.client import ServerRefusedError, ServerUnreachableError
+from sonoteca_desktop.client import (
+    ServerRefusedError,
+    ServerReplacedError,
+    ServerUnreachableError,
+)
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.ranges import ByteRange, parse_content_range
 
@@ -266,7 +270,9 @@ def judge(error: SonotecaError, *, kind: Kind, corrupt: int = 0, bad_replies: in
     if isinstance(error, SourceChangedError):
         return Verdict(Event.WAIT, str(error), keep=False)
     if isinstance(error, ServerUnreachableError):
-        return Verdict(Event.WAIT, "The server cannot be reached", whole_server=True)
+        is_replaced = isinstance(error, ServerReplacedError)
+        note = str(error) if is_replaced else "The server cannot be reached"
+        return Verdict(Event.WAIT, note, whole_server=True)
     return Verdict(Event.FAIL, str(error))
 
 
