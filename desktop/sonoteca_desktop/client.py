@@ -28,6 +28,9 @@ from sonoteca_shared.models import ChangePage, Problem, Sound, Uploaded
 
 BLOCK = 256 << 10
 
+UNEXPLAINED = "unexplained"
+"""The code of a refusal that is none of ours: from another server, or from what is on the way."""
+
 _CONNECT_TIMEOUT = 10.0
 _MOST_REDIRECTS = 5
 # More than any answer of ours has; what is longer is not read to its end.
@@ -342,9 +345,7 @@ def _refusal(response: requests.Response) -> ServerRefusedError:
         title = f"The server answered {response.status_code} {response.reason or ''}".strip()
         if code:
             title = f"The server looked at the file and does not take it ({code})"
-        return ServerRefusedError(
-            response.status_code, code or "unexplained", title, "", retry_after
-        )
+        return ServerRefusedError(response.status_code, code or UNEXPLAINED, title, "", retry_after)
     return ServerRefusedError(
         response.status_code, problem.code, problem.title, problem.detail, retry_after
     )

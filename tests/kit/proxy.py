@@ -1,7 +1,7 @@
 """A proxy between a client and a real server that spoils what it is told to spoil.
 
-Each connection carries one exchange. Requests that begin like `spoils` ("GET /data/") meet the
-faults of the script, one each; when the script is over, and for all others, it is honest.
+Each connection carries one exchange. Requests that begin alike ("GET /data/") meet the faults of
+a script, one each; when the script is over, and for all others, it is honest.
 """
 
 from __future__ import annotations
@@ -182,8 +182,7 @@ class FaultProxy:
     def __init__(self, server: str) -> None:
         parts = urlsplit(server)
         self.target = (parts.hostname or "127.0.0.1", parts.port or 80)
-        self.spoils = ""
-        self.script: deque[Fault] = deque()
+        self._scripts: dict[str, deque[Fault]] = {}
         self.passed: list[Passed] = []
         self.received = 0
         self.released = threading.Event()
@@ -201,7 +200,13 @@ class FaultProxy:
 
     def spoil(self, what: str, *faults: Fault) -> None:
         """From now on spoil the exchanges whose request begins like this, one fault each."""
-        self.spoils, self.script = what, deque(faults)
+        with self._lock:
+            self._scripts[what] = deque(faults)
+
+    def behave(self) -> None:
+        """Spoil nothing from now on."""
+        with self._lock:
+            self._scripts.clear()
 
     def asked(self, what: str) -> list[Passed]:
         """The exchanges whose request began like this."""
@@ -251,8 +256,11 @@ class FaultProxy:
         passed = exchange.passed
         with self._lock:
             self.passed.append(passed)
-            is_meant = self.spoils and f"{passed.method} {passed.path}".startswith(self.spoils)
-            return self.script.popleft() if is_meant and self.script else honest
+            asked = f"{passed.method} {passed.path}"
+            for what, script in self._scripts.items():
+                if asked.startswith(what) and script:
+                    return script.popleft()
+            return honest
 
 
 def _read_head(file: BufferedReader[SocketIO]) -> Head:

@@ -197,6 +197,16 @@ def swallow(count: int, *, reset: bool = False) -> Fault:
     return fault
 
 
+def flip_sent(exchange: Exchange) -> None:
+    """Pass the request on with one wrong bit in it."""
+    server = exchange.begin()
+    exchange.pass_some(100_000)
+    server.sendall(flip(exchange.take(1000)))
+    exchange.pass_some(exchange.request.length or 0)
+    exchange.tell(exchange.listen())
+    exchange.relay()
+
+
 def lose_answer(exchange: Exchange) -> None:
     """Let the server have everything, and the client nothing of what it says."""
     exchange.ask()

@@ -179,7 +179,7 @@ def test_a_download_comes_through_or_says_why_it_does_not(
         desk.until(lambda: case.says in desk[key].note)
         assert "take (2).wav" not in desk.names
         assert not list(desk.sounds.glob("*.part")) or ended.done < SIZE
-        proxy.spoil("")
+        proxy.behave()
         desk.queue.retry(key)
     assert_arrived(desk, key, data)
     assert (desk.sounds / "take.wav").read_bytes() == MINE

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Final
 
 from sonoteca_desktop.client import (
+    UNEXPLAINED,
     ServerRefusedError,
     ServerReplacedError,
     ServerUnreachableError,
@@ -192,6 +193,8 @@ class WayOn(StrEnum):
     """It stands elsewhere than we thought: ask, and go on from there."""
     ANEW = "anew"
     """It is there no more: begin another one."""
+    SMALLER = "smaller"
+    """It was too much for something on the way: send less at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,9 +284,18 @@ def way_on(refusal: ServerRefusedError) -> WayOn | None:
     if refusal.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         # The server may have looked at the whole of it, and its answer been lost.
         return None if refusal.code in _FINAL else WayOn.ANEW
+    if refusal.code == UNEXPLAINED:
+        # Not from our server: from another one, or from what stands before it.
+        return _UNEXPLAINED_WAYS.get(refusal.status)
     return WayOn.LOOK if refusal.code in _ELSEWHERE else None
 
 
+_UNEXPLAINED_WAYS: Final[Mapping[int, WayOn]] = MappingProxyType(
+    {
+        HTTPStatus.CONFLICT: WayOn.LOOK,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: WayOn.SMALLER,
+    }
+)
 _FINAL = frozenset({"not-a-wav", "name-taken"})
 _ELSEWHERE = frozenset({"offset-mismatch", "upload-final"})
 _AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.LOCKED, HTTPStatus.TOO_MANY_REQUESTS})

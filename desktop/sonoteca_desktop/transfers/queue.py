@@ -295,9 +295,9 @@ class TransferQueue:
         row = entry.row
         if row.kind is Kind.UPLOAD:
             offer = Offer(row.path, row.name, row.folder)
-            begun = Begun(row.sha256, row.stamp, row.url)
+            begun = Begun(row.sha256, row.stamp, row.url, row.durable)
             remember = partial(self._remember, entry)
-            return Upload(self._client, offer, begun, control, remember).run()
+            return Upload(self._client, offer, begun, control, remember, tries=row.tries).run()
         part = target.part_path(row.path, row.tag)
         wanted = Wanted(row.url, row.size, row.etag, row.sha256, row.path, part)
         return Download(self._client, wanted, row.durable, control).run()
