@@ -230,6 +230,44 @@ def test_a_missing_source_is_named(desk: Desk, tmp_path: Path) -> None:
     assert desk.until_state(key, State.DONE).total == 3
 
 
+def test_a_source_that_goes_while_the_server_is_away_is_named(desk: Desk, tmp_path: Path) -> None:
+    desk.server.received.creations += [hang_up] * 999
+    source = tmp_path / "a.wav"
+    source.write_bytes(DATA)
+    key = desk.queue.upload(source, "")
+    desk.until_state(key, State.WAITING)
+    source.unlink()
+    assert desk.until_state(key, State.FAILED).note.endswith("/a.wav is not there any more")
+
+
+HOSTILE = [
+    "../../up.wav", "/etc/passwd", "..\\..\\up.wav", "..", "", "a/../../b.wav", "C:\\x.wav",
+    "~/x.wav", "CON", "nul.wav", "com1.take.wav", "LPT9", "take.wav...", "take.wav. . ",
+    "x" * 4000 + ".wav", "ü" * 200 + ".wav", "TAKE.WAV", "Take.wav", "take.wav", "take\0.wav",
+    "take\n.wav", "\u202evaw.exe", "x.wav:stream", "-rf", ".hidden", "take.wav.part", " ", "|",
+    "%2e%2e%2fup.wav", "$HOME", "a\tb",
+]  # fmt: skip
+
+
+def test_no_name_leads_out_of_the_folder_or_onto_a_file_of_the_user(
+    desk: Desk, tmp_path: Path
+) -> None:
+    mine = {"take.wav": b"mine", "sound.wav": b"mine too", "nul_.wav": b"and this"}
+    for name, data in mine.items():
+        (desk.sounds / name).write_bytes(data)
+    around = sorted(each.name for each in tmp_path.iterdir())
+    keys = [desk.fetch(name.encode() * 3 + b"x", name) for name in HOSTILE]
+    desk.until(lambda: not desk.queue.busy)
+    assert {desk[key].state for key in keys} == {State.DONE}
+    for key, name in zip(keys, HOSTILE, strict=True):
+        assert desk[key].path.parent == desk.sounds
+        assert desk[key].path.read_bytes() == name.encode() * 3 + b"x"
+        assert desk[key].path.name[-1] not in ". "
+    assert len(desk.names) == len(HOSTILE) + len(mine)
+    assert {name: (desk.sounds / name).read_bytes() for name in mine} == mine
+    assert sorted(each.name for each in tmp_path.iterdir()) == around
+
+
 def test_an_unforeseen_fault_ends_one_transfer_and_not_the_others(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -70,7 +70,7 @@ class Download:
             with target.open_part(wanted.part) as file:
                 self._fetch(file)
                 self._control.begin_check()
-                self._verify()
+                self._verify(file)
             path = target.land(wanted.part, wanted.path)
         return Landed(path, "" if path == wanted.path else f"saved as {path.name}")
 
@@ -141,9 +141,10 @@ class Download:
         file.truncate(0)
         self._sha256 = hashlib.sha256()
 
-    def _verify(self) -> None:
+    def _verify(self, file: BinaryIO) -> None:
         wanted = self._wanted
-        if self._sha256 is not None:
+        # What went through our hands counts only if it is what lies there under this name.
+        if self._sha256 is not None and target.is_whole(file, wanted.part, wanted.size):
             given = self._sha256.hexdigest()
         else:
             given = target.digest(wanted.part, self._control.go_on)

@@ -120,7 +120,10 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
             Event.ANEW: State.QUEUED,
             Event.RESTART: State.QUEUED,
         },
+        # Before it runs again there is a look whether it can: the disk may be full by now.
         State.WAITING: {
+            Event.BLOCK: State.BLOCKED,
+            Event.FAIL: State.FAILED,
             Event.DUE: State.QUEUED,
             Event.RETRY: State.QUEUED,
             Event.PAUSE: State.PAUSED,

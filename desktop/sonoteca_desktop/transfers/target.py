@@ -88,6 +88,12 @@ def sync(file: BinaryIO) -> None:
     getattr(os, "fdatasync", os.fsync)(file.fileno())
 
 
+def is_whole(file: BinaryIO, path: Path, size: int) -> bool:
+    """Whether an open file still is the one of this path, and has so many bytes."""
+    facts = os.fstat(file.fileno())
+    return facts.st_size == size and os.path.samestat(facts, path.lstat())
+
+
 def digest(path: Path, go_on: Callable[[], None]) -> str:
     """The SHA-256 of a file; `go_on` is called between blocks, and may raise."""
     sha256 = hashlib.sha256()
