@@ -1,6 +1,7 @@
 """A desktop's transfers without a window, to be killed: SERVER JOURNAL LIMIT.
 
-What the journal knows goes on by itself, at so many bytes a second; it ends when all is over.
+What the journal knows goes on by itself, at so many bytes a second (0: as fast as it can); it ends
+when all is over.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if __name__ == "__main__":
     server, journal, limit = sys.argv[1:]
     changed = threading.Event()
     queue = TransferQueue(Journal(Path(journal)), Client(server), changed=changed.set)
-    queue.set_limit(int(limit))
+    queue.set_limit(int(limit) or None)
     queue.start()
     while queue.busy:
         changed.wait()

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import requests
 
+from sonoteca_desktop.client import Client
+from sonoteca_desktop.transfers.journal import Journal
+from sonoteca_desktop.transfers.queue import TransferQueue
 from tests.faults.transfers import kill_again_and_again
+from tests.kit.http import serve
+from tests.kit.throttle import line
+from tests.kit.wait import until
+from tests.kit.wavs import write_wav
 
 
 def run(folder: Path, kills: int) -> None:
@@ -28,3 +38,28 @@ def test_ten_kills_of_either_end_cost_little(tmp_path: Path) -> None:
 @pytest.mark.timeout(3_600)
 def test_two_hundred_kills_of_either_end_cost_little(tmp_path: Path) -> None:
     run(tmp_path, 200)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+def test_seven_kills_of_the_desktop_cost_next_to_nothing(tmp_path: Path) -> None:
+    source = write_wav(tmp_path / "take.wav", frames=3_000_000, seed=9)
+    size = source.stat().st_size
+    folder, journal = tmp_path / "sounds", tmp_path / "journal.sqlite"
+    folder.mkdir()
+    with serve(tmp_path / "library") as server, line(server, rate=size / 2) as counted:
+        requests.post(f"{server}/post?name=take.wav", data=source.read_bytes(), timeout=30)
+        client, known = Client(server), Journal(journal)
+        [change] = [each for each in client.changes(None).results if each.sound]
+        assert change.sound is not None
+        TransferQueue(known, client, changed=lambda: None).download(change.sound, folder)
+        known.close()
+        client.close()
+        command = [sys.executable, "-m", "tests.faults.desktop", counted.url, str(journal), "0"]
+        for eighth in range(1, 8):
+            with subprocess.Popen(command) as desktop:
+                until(lambda many=eighth: counted.sent > many * size / 8)  # type: ignore[misc]
+                desktop.kill()
+        assert subprocess.run(command, timeout=30, check=True).returncode == 0
+        assert (folder / "take.wav").read_bytes() == source.read_bytes()
+        assert counted.sent <= 1.1 * size

@@ -186,9 +186,7 @@ class FaultProxy:
         self.passed: list[Passed] = []
         self.received = 0
         self.released = threading.Event()
-        self._rate: float | None = None
         self._lock = threading.Lock()
-        self._open: set[Exchange] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()

@@ -1,7 +1,8 @@
 """Carries out a download: one stream into a part file, checked before it gets its name.
 
 The order is always the same: bytes, then fdatasync, then the journal. So what the journal counts
-is on the disk, and only what came after that is fetched again when the power fails.
+is on the disk, and only what came after that is fetched again when the power fails. When only the
+program was killed, nothing is.
 """
 
 from __future__ import annotations
@@ -75,8 +76,12 @@ class Download:
         return Landed(path, "" if path == wanted.path else f"saved as {path.name}")
 
     def _fetch(self, file: BinaryIO) -> None:
-        if file.seek(0, 2) < self._durable:
+        size = file.seek(0, 2)
+        if size < self._durable:
             self._begin_again(file)  # somebody removed or cut it
+        elif self._durable < size <= self._wanted.size and target.is_of_this_boot(file):
+            self._position, self._sha256 = size, None
+            self._sync(file)
         # What lies past the durable bytes may be anything, after a power cut.
         file.truncate(self._durable)
         file.seek(self._durable)
