@@ -119,6 +119,17 @@ def test_waits_as_long_as_the_server_asks(desk: Desk) -> None:
     assert (desk[key].state, len(desk.server.asked)) == (State.QUEUED, 1)
 
 
+def test_what_the_server_asks_for_outlasts_other_trouble(desk: Desk) -> None:
+    desk.server.script += [stall(1000), refuse(503, "Busy", Retry_After="40")]
+    other = desk.fetch(DATA)
+    desk.until(lambda: desk[other].done == 1000)
+    key = desk.fetch(DATA[1:], "b.wav")
+    desk.until_state(key, State.WAITING)
+    desk.server.released.set()  # the other one breaks now
+    desk.until_state(other, State.WAITING)
+    assert " in 40 s" in desk[other].note or " in 39 s" in desk[other].note
+
+
 def test_breaks_do_no_harm(desk: Desk) -> None:
     desk.server.script += [hang_up, cut(0), cut(900_000), refuse(500), cut(10), hang_up]
     key = desk.fetch(DATA)

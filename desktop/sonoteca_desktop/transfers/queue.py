@@ -194,7 +194,7 @@ class TransferQueue:
                     continue
                 if event is Event.RETRY:
                     entry.row.tries = entry.row.corrupt = entry.row.bad_replies = 0
-                    roster.hold(0.0)
+                    roster.release()
                 elif event is Event.PAUSE and entry.control is not None:
                     entry.control.stop()
         self._tell()
@@ -324,9 +324,10 @@ class TransferQueue:
             row.corrupt += verdict.event is Event.ANEW
             row.bad_replies += verdict.bad_reply
             delay = back_off(row.tries, self._chance) if verdict.delay is None else verdict.delay
-            entry.next_at = time.monotonic() + max(delay, verdict.at_least)
+            asked = time.monotonic() + verdict.at_least
+            entry.next_at = max(time.monotonic() + delay, asked)
             if verdict.whole_server:
-                self._roster.hold(entry.next_at)
+                self._roster.hold(entry.next_at, asked=asked)
             self._roster.step(entry, verdict.event, verdict.note)
 
     def _clear_up(self, entry: Entry) -> None:
