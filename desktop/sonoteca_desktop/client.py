@@ -24,7 +24,7 @@ from sonoteca_desktop.answers import Answer, parse_retry_after, read_up_to, reas
 from sonoteca_desktop.line import Line
 from sonoteca_shared import __version__, routes
 from sonoteca_shared.errors import SonotecaError
-from sonoteca_shared.models import ChangePage, Problem, Sound, Uploaded
+from sonoteca_shared.models import ChangePage, Problem, Sound, SoundPage, Uploaded
 
 BLOCK = 256 << 10
 
@@ -111,6 +111,19 @@ class _Missing(msgspec.Struct):
     missing: list[str]
 
 
+class Understood(msgspec.Struct, frozen=True):
+    """What the server made of a query, and the parts that it left out."""
+
+    understood: str = ""
+    ignored: tuple[str, ...] = ()
+
+
+class FoundPage(SoundPage, frozen=True, kw_only=True):
+    """A page of the sounds that match a query."""
+
+    query: Understood = Understood()
+
+
 class Client:
     """One server; callable from any thread, each has connections of its own."""
 
@@ -137,9 +150,17 @@ class Client:
         headers = {"Accept": "application/octet-stream"}
         return self.request("GET", path, headers=headers).content
 
+    def read(self, path: str, answer: type[_Answer]) -> _Answer:
+        """What is at a path, as this type."""
+        return self._decode(self.request("GET", path), answer)
+
     def sound(self, path: str) -> Sound:
         """The sound at a path that the server named."""
-        return self._decode(self.request("GET", path), Sound)
+        return self.read(path, Sound)
+
+    def find(self, path: str) -> FoundPage:
+        """The page of sounds at a path: `/api/v1/sounds?…`, or the `next` of another page."""
+        return self.read(path, FoundPage)
 
     def missing(self, repository: str, digests: Sequence[str]) -> list[str]:
         """Those of at most 1,000 SHA-256 whose bytes the repository has not."""

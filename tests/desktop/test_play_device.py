@@ -16,6 +16,7 @@ from PySide6.QtCore import QCoreApplication, QTimer
 
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.playback.engine import Player
+from sonoteca_desktop.transfers.soundcache import SoundCache
 from tests.kit import wavs
 from tests.kit.audio import NullSink, null_sink
 from tests.kit.faults import make_sound
@@ -32,7 +33,7 @@ def play(path: Path, cache: Path) -> None:
     A restless one pauses for a moment each second, and asks for an output anew each time.
     """
     app = QCoreApplication(sys.argv)
-    player = Player(Client("http://127.0.0.1:9"), cache)
+    player = Player(Client("http://127.0.0.1:9"), SoundCache(cache))
     ticker = QTimer(interval=50)
 
     def tell(*what: object) -> None:

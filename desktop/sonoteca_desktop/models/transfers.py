@@ -52,6 +52,12 @@ _ACTIONS = {
 }
 
 
+def actions(transfer: Transfer) -> tuple[Action, ...]:
+    """What can be done with a transfer; what is kept for a pin ends with that alone."""
+    offered = _ACTIONS[transfer.state]
+    return tuple(each for each in offered if not (transfer.kept and each is Action.CANCEL))
+
+
 def line(transfer: Transfer) -> str:
     """The second line of a transfer: how far it is, or why it is not going on."""
     size = units.size(transfer.total)
@@ -66,6 +72,7 @@ def line(transfer: Transfer) -> str:
             return f"Checking {size}"
         case State.DONE:
             usual = "uploaded" if transfer.kind == Kind.UPLOAD else "verified"
+            usual = "kept on this computer" if transfer.kept else usual
             return f"{size} · {transfer.note or usual}"
         case State.QUEUED:
             return transfer.note or f"Waiting for its turn · {size}"
@@ -191,7 +198,7 @@ class TransfersModel(QAbstractListModel):
             return transfer
         if role == LineRole:
             return line(transfer)
-        return _ACTIONS[transfer.state] if role == ActionsRole else None
+        return actions(transfer) if role == ActionsRole else None
 
     # The queue, ten times a second
 
@@ -263,7 +270,11 @@ class TransfersModel(QAbstractListModel):
         downloading = {
             row.sha256: row.done / row.total if row.total else 0.0
             for row in self._rows
-            if row.sha256 and row.kind == Kind.DOWNLOAD and row.state not in _ENDED
+            if row.sha256
+            and row.kind == Kind.DOWNLOAD
+            and row.state not in _ENDED
+            # What is kept waits quietly for its turn.
+            and (row.state in _MOVING or not row.kept)
         }
         if downloading != self._downloading:
             self._downloading = downloading

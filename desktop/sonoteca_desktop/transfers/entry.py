@@ -34,6 +34,8 @@ class Transfer:
     path: Path
     sound_id: str | None
     sha256: str | None
+    kept: bool = False
+    """Nobody asked for this one: it is fetched for a pin."""
 
 
 class Entry:
@@ -117,6 +119,7 @@ class Entry:
             path=row.path,
             sound_id=row.sound_id or None,
             sha256=row.sha256 or None,
+            kept=bool(row.kept),
         )
 
     def _note(self, now: float, held: float) -> str:

@@ -233,6 +233,7 @@ def read_reply(
 ) -> ByteRange:
     """Which bytes of our file a reply carries, when [start, size) was asked for.
 
+    `etag` is "" where nobody told which one the file has.
     That is a part from `start` on, or the whole (a server without ranges, or whose file is another
     one: the digest will tell). Anything else is a BadReplyError.
     """
@@ -255,7 +256,7 @@ def _read_part(headers: Mapping[str, str], *, start: int, size: int, etag: str) 
     if given is None or given.part is None or given.part.start != start or given.size != size:
         raise BadReplyError(f"asked for bytes {start}-{size - 1}/{size}, the server sent {header}")
     # If-Range forbids this: it would join the bytes of two files.
-    if headers.get("ETag", etag) != etag:
+    if etag and headers.get("ETag", etag) != etag:
         raise BadReplyError("the server sent a part of another file")
     return given.part
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from sonoteca_desktop.transfers import target
 from sonoteca_desktop.transfers.entry import Entry, Transfer
 from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
 from sonoteca_desktop.transfers.plan import Event, Kind, State, after
 
+_PATIENT = 2
 _BUSY = frozenset({State.QUEUED, State.HASHING, State.RUNNING, State.VERIFYING, State.WAITING})
 
 
@@ -34,8 +36,13 @@ class Roster:
         self._news = threading.Condition()
         self._unwritten: dict[int, Row] = {}
         self._entries: dict[int, Entry] = {}
+        # The same once more: what somebody asked for, and what nobody waits for.
+        self._asked: dict[int, Entry] = {}
+        self._patient: dict[int, Entry] = {}
+        self._at_work: set[Entry] = set()
         self._local: dict[str, list[tuple[Path, int]]] = {}
         self._gone: frozenset[str] = frozenset()
+        self._kept: dict[int, Row] = {}
         self._hold_until = 0.0
         self._asked_until = 0.0
         self._closed = False
@@ -66,6 +73,23 @@ class Roster:
         """The SHA-256 of everything that was downloaded here and, when last looked, was there."""
         with self._news:
             return frozenset(self._local) - self._gone
+
+    def part_of(self, sha256: str) -> tuple[Path, int] | None:
+        """A file of ours with the first of these bytes, and how many are safe in it."""
+        with self._news:
+            for row in self._kept.values():
+                if row.sha256 == sha256 and row.state is State.DONE:
+                    return row.path, row.size
+            for row in (each.row for each in self._shown()):
+                unfinished = row.kind is Kind.DOWNLOAD and row.state is not State.DONE
+                if row.sha256 == sha256 and unfinished and row.durable:
+                    return target.part_path(row.path, row.tag), row.durable
+        return None
+
+    def kept(self) -> list[Row]:
+        """What was fetched for pins, or is to be; also what is no longer in the list."""
+        with self._news:
+            return [replace(row) for row in self._kept.values() if _is_kept(row)]
 
     def look_for_files(self) -> bool:
         """Look whether downloads are still where they were put; whether there is news."""
@@ -138,12 +162,32 @@ class Roster:
         """A removed transfer leaves nothing behind; of a finished one we still know the file."""
         with self._writing:
             with self._news:
-                self._entries.pop(entry.row.key, None)
+                self._take_out(entry.row.key)
                 self._unwritten.pop(entry.row.key, None)
             if entry.row.state is State.DONE:
                 self._journal.save([entry.row])
             else:
                 self._journal.forget([entry.row.key])
+                with self._news:
+                    self._kept.pop(entry.row.key, None)
+
+    def free(self, keys: Sequence[int]) -> None:
+        """Files that were fetched for pins are here no more."""
+        with self._writing:
+            with self._news:
+                for key in keys:
+                    row = self._kept.pop(key)
+                    self._take_out(key)
+                    self._unwritten.pop(key, None)
+                    files = self._local.pop(row.sha256, [])
+                    if left := [file for file in files if file[0] != row.path]:
+                        self._local[row.sha256] = left
+            self._journal.forget(keys)
+
+    def assign(self, key: int, pin: str) -> None:
+        """It is kept for another pin from now on. Call it inside `changing`."""
+        self._kept[key].kept = pin
+        self._unwritten[key] = self._kept[key]
 
     def restart(self) -> None:
         """What was running when the program ended goes on by itself."""
@@ -190,14 +234,16 @@ class Roster:
         with self._news:
             while not self._closed:
                 now = time.monotonic()
-                soonest = None
-                for entry in self._entries.values():
-                    at = self._due_at(entry)
-                    if at is not None and at <= now:
-                        entry.busy = True
-                        return entry
-                    if at is not None:
-                        soonest = at if soonest is None else min(soonest, at)
+                entry, soonest = self._first_due(self._asked, now)
+                if entry is None and self._may_keep():
+                    entry, later = self._first_due(self._patient, now)
+                    times = [at for at in (soonest, later) if at is not None]
+                    soonest = min(times, default=None)
+                if entry is not None:
+                    entry.busy = True
+                    if entry.row.kept:
+                        self._at_work.add(entry)
+                    return entry
                 self._news.wait(None if soonest is None else soonest - now)
         return None
 
@@ -213,6 +259,24 @@ class Roster:
     def closed(self) -> bool:
         """Whether nothing is to be started any more."""
         return self._closed
+
+    def _first_due(
+        self, entries: dict[int, Entry], now: float
+    ) -> tuple[Entry | None, float | None]:
+        """The first that is due; where none is, the moment at which one will be."""
+        soonest = None
+        for entry in entries.values():
+            at = self._due_at(entry)
+            if at is not None and at <= now:
+                return entry, None
+            if at is not None:
+                soonest = at if soonest is None else min(soonest, at)
+        return None, soonest
+
+    def _may_keep(self) -> bool:
+        """Whether what nobody waits for may start: a worker stays free for what somebody does."""
+        self._at_work = {each for each in self._at_work if each.busy}
+        return len(self._at_work) < _PATIENT
 
     def _due_at(self, entry: Entry) -> float | None:
         """When a worker should look at a transfer; None: not before something happens to it."""
@@ -232,8 +296,15 @@ class Roster:
 
     def _take_up(self, row: Row) -> None:
         self._note_local(row)
+        if row.kept:
+            self._kept[row.key] = row
         if not (row.removed and row.state is State.DONE):
-            self._entries[row.key] = Entry(row)
+            entry = self._entries[row.key] = Entry(row)
+            (self._patient if row.kept else self._asked)[row.key] = entry
+
+    def _take_out(self, key: int) -> None:
+        for entries in (self._entries, self._asked, self._patient):
+            entries.pop(key, None)
 
     def _note_local(self, row: Row) -> None:
         if row.kind is Kind.DOWNLOAD and row.state is State.DONE:
@@ -242,6 +313,10 @@ class Roster:
 
     def _shown(self) -> Iterator[Entry]:
         return (each for each in self._entries.values() if not each.row.removed)
+
+
+def _is_kept(row: Row) -> bool:
+    return row.state is State.DONE or not row.removed
 
 
 def _is_there(path: Path, size: int) -> bool:

@@ -16,7 +16,6 @@ from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.models import Sound
 from sonoteca_shared.names import clean_folder, clean_name, numbered
 
-_REPOSITORY = "main"
 _TURNS = 4
 # What is sent in one request when all that is left proved to be too much for the way.
 _PIECES = (8 << 20, 1 << 20)
@@ -32,6 +31,7 @@ class Offer:
     path: Path
     name: str
     folder: str
+    repository: str = "main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,10 @@ class Upload:
     def _find_known(self) -> Arrived | None:
         """The sound without sending, when the library has these bytes."""
         sha256, offer = self._begun.sha256, self._offer
-        if self._client.missing(_REPOSITORY, [sha256]):
+        if self._client.missing(offer.repository, [sha256]):
             return None
         posted = self._client.refer(
-            sha256, name=offer.name, folder=offer.folder, repository=_REPOSITORY
+            sha256, name=offer.name, folder=offer.folder, repository=offer.repository
         )
         if posted is None:  # they went away just now
             return None
@@ -157,7 +157,7 @@ class Upload:
         metadata = {
             "filename": self._offer.name,
             "sha256": self._begun.sha256,
-            "repository": _REPOSITORY,
+            "repository": self._offer.repository,
             "folder": self._offer.folder,
             # Bytes that the library has under another name are reported, not added once more.
             "on_duplicate": "skip",
