@@ -12,9 +12,11 @@ import requests
 
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.transfers.journal import Journal
+from sonoteca_desktop.transfers.plan import Kind, State
 from sonoteca_desktop.transfers.queue import TransferQueue
-from tests.faults.transfers import kill_again_and_again
+from tests.faults.transfers import Run, Scene, again, kill_again_and_again
 from tests.kit.http import serve
+from tests.kit.proxy import Passed
 from tests.kit.throttle import line
 from tests.kit.wait import until
 from tests.kit.wavs import write_wav
@@ -38,6 +40,39 @@ def test_ten_kills_of_either_end_cost_little(tmp_path: Path) -> None:
 @pytest.mark.timeout(3_600)
 def test_two_hundred_kills_of_either_end_cost_little(tmp_path: Path) -> None:
     run(tmp_path, 200)
+
+
+def test_bytes_that_go_twice_are_seen() -> None:
+    down = [
+        Passed("GET", "/data/main/1", {}, received=100),
+        Passed("GET", "/api/v1/changes", {}, received=9),
+        Passed("GET", "/data/main/1", {"Range": "bytes=60-"}, received=40),
+        Passed("GET", "/data/main/1", {"Range": "bytes=100-"}, received=40),
+    ]
+    up = [
+        Passed("PATCH", "/files/1", {"Upload-Offset": "0"}, sent=100),
+        Passed("PATCH", "/files/1", {"Upload-Offset": "0"}, sent=100),
+    ]
+    assert (again(Kind.DOWNLOAD, down), again(Kind.UPLOAD, up)) == ([0, 40, 0], [0, 100])
+
+
+@pytest.mark.slow
+def test_a_journal_that_says_too_much_is_seen(tmp_path: Path) -> None:
+    seen = Run(seed=1)
+    scene = Scene(tmp_path, seen)
+    try:
+        scene.order(Kind.DOWNLOAD, 1)
+        scene.look()
+        assert seen.faults == []
+        journal = Journal(scene.journal)
+        rows = journal.rows("this computer")
+        rows[0].durable, rows[1].state = 1000, State.QUEUED
+        journal.save(rows)
+        journal.close()
+        scene.look()
+    finally:
+        scene.close()
+    assert [fault.partition(" ")[0] for fault in seen.faults] == ["the", "1000"]
 
 
 @pytest.mark.slow

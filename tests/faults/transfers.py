@@ -194,7 +194,7 @@ class Scene:
         if arrived != expected:
             self.run.faults.append(f"{row.path} has other bytes")
         self.run.arrived += 1
-        twice = [again for again in _again(kind, asked) if again]
+        twice = [count for count in again(kind, asked) if count]
         self.run.twice += [*twice, *[0] * (kills - len(twice))]
         if max(twice, default=0) > TWICE_AT_MOST:
             self.run.faults.append(f"{max(twice)} bytes went twice after one kill")
@@ -233,17 +233,17 @@ def _digest(path: Path, count: int) -> str:
     return digest.hexdigest()
 
 
-def _again(kind: Kind, passed: list[Passed]) -> list[int]:
+def again(kind: Kind, passed: list[Passed]) -> list[int]:
     """For each request for the long one after the first: how many bytes had been passed before."""
-    again, end = [], 0
+    twice, end = [], 0
     for each in passed:
         if not f"{each.method} {each.path}".startswith(_WAYS[kind]):
             continue
         told = each.fields.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-")
         start = int(told if kind is Kind.DOWNLOAD else each.fields["Upload-Offset"])
-        again.append(max(0, end - start))
+        twice.append(max(0, end - start))
         end = start + (each.received if kind is Kind.DOWNLOAD else each.sent)
-    return again
+    return twice
 
 
 def kill_again_and_again(folder: Path, *, kills: int, seed: int, talk: bool = False) -> Run:
