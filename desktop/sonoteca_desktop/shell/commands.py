@@ -61,7 +61,7 @@ def _push(given: argparse.Namespace) -> int:
         words.tell(f"{place}: cannot be read. When it may be, the same command goes on.")
     files = [(path, _joined(given.folder, folder)) for path, folder in gathered.files]
     client = Client(_server(given))
-    client.request("GET", routes.HEALTH).close()
+    client.request("GET", routes.HEALTH)
     said = ["push", given.repository, given.folder, *map(_full, given.paths)]
     with Errand(client, _places(given).errands, said, repository=given.repository) as errand:
         code = _carry(errand, errand.queue.upload_all(files), given)

@@ -1,7 +1,8 @@
 """Carries out a download: one stream into a part file, checked before it gets its name.
 
 The order is always the same: bytes, then fdatasync, then the journal. So what the journal counts
-is on the disk, and only what came after that is fetched again when the power fails.
+is on the disk, and only what came after that is fetched again when the power fails. When only the
+program was killed, nothing is.
 """
 
 from __future__ import annotations
@@ -81,13 +82,17 @@ class Download:
             with target.open_part(wanted.part) as file:
                 self._fetch(file)
                 self._control.begin_check()
-                self._verify()
+                self._verify(file)
             path = target.land(wanted.part, wanted.path)
         return Landed(path, "" if path == wanted.path else f"saved as {path.name}")
 
     def _fetch(self, file: BinaryIO) -> None:
-        if file.seek(0, 2) < self._durable:
+        size = file.seek(0, 2)
+        if size < self._durable:
             self._begin_again(file)  # somebody removed or cut it
+        elif self._durable < size <= self._wanted.size and target.is_of_this_boot(file):
+            self._position, self._sha256 = size, None
+            self._sync(file)
         if self._cache is not None:
             # Before the file is cut: who listens must not read what goes.
             self._cache.lend(file.fileno(), self._durable)
@@ -124,7 +129,8 @@ class Download:
         gap = self._cache.gap(start) if self._cache is not None else None
         end = gap.end if gap is not None and gap.end < wanted.size else None
         self._tell(comes=True)
-        response = self._client.get_from(wanted.url, start, etag=wanted.etag, end=end)
+        with self._control.breaking(self._client.line.cut):
+            response = self._client.get_from(wanted.url, start, etag=wanted.etag, end=end)
         with response, self._control.reading(response):
             piece = read_reply(
                 response.status_code,
@@ -186,9 +192,10 @@ class Download:
         file.truncate(0)
         self._sha256 = hashlib.sha256()
 
-    def _verify(self) -> None:
+    def _verify(self, file: BinaryIO) -> None:
         wanted = self._wanted
-        if self._sha256 is not None:
+        # What went through our hands counts only if it is what lies there under this name.
+        if self._sha256 is not None and target.is_whole(file, wanted.part, wanted.size):
             given = self._sha256.hexdigest()
         else:
             given = target.digest(wanted.part, self._control.go_on)

@@ -209,7 +209,7 @@ class TransferQueue:
                     continue
                 if event is Event.RETRY:
                     entry.row.tries = entry.row.corrupt = entry.row.bad_replies = 0
-                    roster.hold(0.0)
+                    roster.release()
                 elif event is Event.PAUSE and entry.control is not None:
                     entry.control.stop()
         self._tell()
@@ -310,9 +310,9 @@ class TransferQueue:
         row = entry.row
         if row.kind is Kind.UPLOAD:
             offer = Offer(row.path, row.name, row.folder, self._repository)
-            begun = Begun(row.sha256, row.stamp, row.url)
+            begun = Begun(row.sha256, row.stamp, row.url, row.durable)
             remember = partial(self._remember, entry)
-            return Upload(self._client, offer, begun, control, remember).run()
+            return Upload(self._client, offer, begun, control, remember, tries=row.tries).run()
         part = target.part_path(row.path, row.tag)
         wanted = Wanted(row.url, row.size, row.etag, row.sha256, row.path, part)
         if self._heard is None:
@@ -345,9 +345,10 @@ class TransferQueue:
             row.corrupt += verdict.event is Event.ANEW
             row.bad_replies += verdict.bad_reply
             delay = back_off(row.tries, self._chance) if verdict.delay is None else verdict.delay
-            entry.next_at = time.monotonic() + max(delay, verdict.at_least)
+            asked = time.monotonic() + verdict.at_least
+            entry.next_at = max(time.monotonic() + delay, asked)
             if verdict.whole_server:
-                self._roster.hold(entry.next_at)
+                self._roster.hold(entry.next_at, asked=asked)
             self._roster.step(entry, verdict.event, verdict.note)
 
     def _clear_up(self, entry: Entry) -> None:

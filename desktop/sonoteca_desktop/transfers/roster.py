@@ -44,6 +44,7 @@ class Roster:
         self._gone: frozenset[str] = frozenset()
         self._kept: dict[int, Row] = {}
         self._hold_until = 0.0
+        self._asked_until = 0.0
         self._closed = False
         for row in journal.rows(server):
             self._take_up(row)
@@ -216,9 +217,17 @@ class Roster:
 
     # For the workers.
 
-    def hold(self, until: float) -> None:
-        """Start nothing before that moment: the whole server is in trouble."""
-        self._hold_until = until
+    def hold(self, until: float, *, asked: float = 0.0) -> None:
+        """Start nothing before that moment: the whole server is in trouble.
+
+        Nor before the server has said (`asked`), whatever trouble comes after that.
+        """
+        self._asked_until = max(self._asked_until, asked)
+        self._hold_until = max(until, self._asked_until)
+
+    def release(self) -> None:
+        """Wait no longer: the user wants it now."""
+        self._hold_until = self._asked_until = 0.0
 
     def next(self) -> Entry | None:
         """The next transfer to work on, as soon as there is one; None when all is over."""
