@@ -27,7 +27,7 @@ class ClosingAnswer(StrEnum):
     CANCEL = "Cancel"
 
 
-class _Question(QDialog):
+class Question(QDialog):
     """A title, a text, whatever stands between, and a row of buttons."""
 
     def __init__(self, theme: Theme, title: str, text: str, parent: QWidget | None) -> None:
@@ -67,7 +67,7 @@ class _Question(QDialog):
         super().keyPressEvent(event)
 
 
-class ClosingQuestion(_Question):
+class ClosingQuestion(Question):
     """Asks what becomes of running transfers when the window is closed.
 
     Signals:
@@ -107,7 +107,7 @@ class ClosingQuestion(_Question):
         self.answered.emit(self._answer)
 
 
-class LimitDialog(_Question):
+class LimitDialog(Question):
     """Asks for a speed limit of one's own.
 
     Signals:

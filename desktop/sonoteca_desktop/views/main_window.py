@@ -18,7 +18,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
 
 from sonoteca_desktop.models.sounds import SORTS, Column, SoundsModel, Where
-from sonoteca_desktop.models.transfers import Action, TransfersModel
+from sonoteca_desktop.models.transfers import TransfersModel
 from sonoteca_desktop.sync.mirror import ALL, Scope
 from sonoteca_desktop.views.asking import Asking
 from sonoteca_desktop.views.commands import Command, Commands
@@ -33,6 +33,7 @@ from sonoteca_desktop.views.sidebar import Sidebar
 from sonoteca_desktop.views.states import Way
 from sonoteca_desktop.views.theme import DARK, LIGHT, Theme
 from sonoteca_desktop.views.top_bar import TopBar
+from sonoteca_desktop.views.transfer_hands import TransferHands
 from sonoteca_desktop.views.transfers import TransfersPanel
 from sonoteca_desktop.views.waveform import PeaksSource, WaveformPainter
 
@@ -129,7 +130,7 @@ class MainWindow(QMainWindow):
 
     def set_server_url(self, url: str) -> None:
         """Where links to sounds begin."""
-        self._server_url = url.rstrip("/")
+        self._server_url = self._hands.server_url = url.rstrip("/")
         self._allow()
 
     # Everything in its place
@@ -180,11 +181,8 @@ class MainWindow(QMainWindow):
 
     def _wire_transfers(self) -> None:
         panel, model = self.transfers, self._transfers
-        panel.actionRequested.connect(self._act)
-        panel.pauseAllRequested.connect(model.pause_all)
-        panel.resumeAllRequested.connect(model.resume_all)
-        panel.clearFinishedRequested.connect(model.clear_finished)
-        panel.limitChosen.connect(model.set_limit)
+        self._hands = TransferHands(panel, model, self._server_url, self)
+        self._hands.told.connect(self.show_notice)
         model.downloadingChanged.connect(self._sounds.set_downloading)
         model.statusChanged.connect(self._allow)
         self._sounds.set_downloading(model.downloading)
@@ -280,9 +278,6 @@ class MainWindow(QMainWindow):
         self.library.table.viewport().update()
 
     # What is asked for
-
-    def _act(self, key: int, action: str) -> None:
-        self._transfers.act(key, Action(action))
 
     def _download(self) -> None:
         self._asking.download(self.library.table.chosen_sounds())

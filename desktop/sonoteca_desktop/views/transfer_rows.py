@@ -22,6 +22,16 @@ _ICONS = {
     Action.RESUME: "play",
     Action.RETRY: "rotate-cw",
     Action.CANCEL: "x",
+    Action.REMOVE: "x",
+}
+_MARKS = {
+    State.QUEUED: "clock",
+    State.HASHING: "search",
+    State.VERIFYING: "search",
+    State.WAITING: "clock",
+    State.PAUSED: "pause",
+    State.BLOCKED: "triangle-alert",
+    State.FAILED: "circle-alert",
 }
 _BARS = {
     State.HASHING: "faint",
@@ -59,6 +69,10 @@ class TransferDelegate(QStyledItemDelegate):
             return
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if state & QStyle.StateFlag.State_Selected:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._theme.color("selection"))
+            painter.drawRoundedRect(QRectF(rect).adjusted(6.5, 1.5, -6.5, -1.5), 8, 8)
         if state & QStyle.StateFlag.State_HasFocus:
             painter.setPen(self._theme.color("accent"))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -104,11 +118,24 @@ class TransferDelegate(QStyledItemDelegate):
         middle = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(QRectF(left + 16, rect.top() + 8, room - 16, 18), middle, name)
         painter.setFont(self._theme.font(11))
-        painter.setPen(self._theme.color(_LINES.get(transfer.state, "dim")))
-        lines = QRect(left, rect.top() + 30, rect.width() - 2 * _EDGE, 15)
+        tone = _LINES.get(transfer.state, "dim")
+        indent = self._paint_mark(
+            painter, QRectF(left - 2, rect.top() + 30, 13, 14), transfer, tone
+        )
+        painter.setPen(self._theme.color(tone))
+        lines = QRect(left + indent, rect.top() + 30, rect.width() - 2 * _EDGE - indent, 15)
         if transfer.state in _IN_WORDS:
             lines.setHeight(29)
         self._paint_line(painter, lines, str(index.data(LineRole)))
+
+    def _paint_mark(self, painter: QPainter, place: QRectF, transfer: Transfer, tone: str) -> int:
+        """Paint the icon of a state that is not plain to see; the width that it takes."""
+        mark = _MARKS.get(transfer.state)
+        if mark is None:
+            return 0
+        ratio = painter.device().devicePixelRatioF()
+        paint_pixmap(painter, place, self._theme.pixmap(mark, tone, 12, ratio=ratio))
+        return 16
 
     def _paint_line(self, painter: QPainter, area: QRect, words: str) -> None:
         """As many lines as fit; what does not is cut off with an ellipsis."""
