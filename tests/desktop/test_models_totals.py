@@ -38,7 +38,7 @@ def test_adds_up_what_is_on_its_way_and_what_came_of_it() -> None:
         seconds_left=50.0,  # 50 + 100 (to be sent as a whole) + 50 at 4 MB/s
     )
     assert totals.words() == (
-        "2 running, 1 held up, 1 to come, 1 paused · 170 of 470 MB · 50 s left"
+        "2 running, 1 held up, 1 to come, 1 paused\n170 of 470 MB · 50 s left"
     )
     assert totals.share == pytest.approx(170 / 470)
 
@@ -49,7 +49,7 @@ def test_adds_up_what_is_on_its_way_and_what_came_of_it() -> None:
         ((), ""),
         ((State.DONE, State.FAILED), ""),
         ((State.PAUSED,), "1 paused"),
-        ((State.RUNNING,), "1 running · 412 of 980 MB"),
+        ((State.RUNNING,), "1 running\n412 of 980 MB"),
     ],
 )
 def test_says_only_what_there_is(states: tuple[State, ...], words: str) -> None:

@@ -133,4 +133,4 @@ def test_a_blocked_one_says_what_helps(desk: Desk) -> None:
     desk.sounds.rmdir()
     key = desk.fetch(DATA)
     blocked = desk.until_state(key, State.BLOCKED)
-    assert blocked.way_out == "Plug the drive in or allow writing there, and it goes on by itself"
+    assert blocked.way_out == "Plug the drive in, or allow writing there"

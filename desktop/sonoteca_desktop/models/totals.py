@@ -42,17 +42,17 @@ class Totals:
         return self.bytes_done / self.bytes_total if self.bytes_total else 0.0
 
     def words(self) -> str:
-        """One line for a person; nothing when all is at rest."""
+        """A line or two for a person; nothing when all is at rest."""
         counts = ((self.running, "running"), (self.waiting, "held up"), (self.queued, "to come"))
         parts = [f"{count} {word}" for count, word in counts if count]
         if self.paused and (parts or self.bytes_total):
             parts.append(f"{self.paused} paused")
-        words = [", ".join(parts)] if parts else []
+        words = []
         if self.open and self.bytes_total:
             words.append(units.size_of(self.bytes_done, self.bytes_total))
         if self.seconds_left is not None:
             words.append(units.time_left(self.seconds_left))
-        return " · ".join(words)
+        return "\n".join(each for each in (", ".join(parts), " · ".join(words)) if each)
 
 
 class Filter(StrEnum):

@@ -40,7 +40,9 @@ _BARS = {
     State.DONE: "done",
     State.WAITING: "danger",
 }
-_IN_WORDS = frozenset({State.FAILED, State.BLOCKED})  # two lines of reasons in place of the bar
+_IN_WORDS = frozenset(
+    {State.FAILED, State.BLOCKED}
+)  # the reason and the way out in place of the bar
 _LINES = {State.FAILED: "danger", State.BLOCKED: "danger", State.WAITING: "danger"}
 
 
@@ -123,10 +125,13 @@ class TransferDelegate(QStyledItemDelegate):
             painter, QRectF(left - 2, rect.top() + 30, 13, 14), transfer, tone
         )
         painter.setPen(self._theme.color(tone))
-        lines = QRect(left + indent, rect.top() + 30, rect.width() - 2 * _EDGE - indent, 15)
-        if transfer.state in _IN_WORDS:
-            lines.setHeight(29)
-        self._paint_line(painter, lines, str(index.data(LineRole)))
+        line = QRect(left + indent, rect.top() + 30, rect.width() - 2 * _EDGE - indent, 15)
+        if transfer.state not in _IN_WORDS:
+            _paint_line(painter, line, str(index.data(LineRole)))
+            return
+        _paint_line(painter, line, transfer.note)
+        painter.setPen(self._theme.color("dim"))
+        _paint_line(painter, line.translated(0, 15), transfer.way_out)
 
     def _paint_mark(self, painter: QPainter, place: QRectF, transfer: Transfer, tone: str) -> int:
         """Paint the icon of a state that is not plain to see; the width that it takes."""
@@ -136,15 +141,6 @@ class TransferDelegate(QStyledItemDelegate):
         ratio = painter.device().devicePixelRatioF()
         paint_pixmap(painter, place, self._theme.pixmap(mark, tone, 12, ratio=ratio))
         return 16
-
-    def _paint_line(self, painter: QPainter, area: QRect, words: str) -> None:
-        """As many lines as fit; what does not is cut off with an ellipsis."""
-        metrics = painter.fontMetrics()
-        wrap = Qt.TextFlag.TextWordWrap
-        lines = area.height() // 14
-        room = area.width() * lines - (24 if lines > 1 else 0)  # a wrapped line wastes its end
-        short = metrics.elidedText(words, Qt.TextElideMode.ElideRight, room)
-        painter.drawText(area, int(wrap) if lines > 1 else 0, short)
 
     def _paint_bar(self, painter: QPainter, rect: QRect, transfer: Transfer) -> None:
         if transfer.state in _IN_WORDS:
@@ -160,3 +156,10 @@ class TransferDelegate(QStyledItemDelegate):
             track.setWidth(max(track.width() * share, 4))
             painter.setBrush(self._theme.color(_BARS.get(transfer.state, "faint")))
             painter.drawRoundedRect(track, 2, 2)
+
+
+def _paint_line(painter: QPainter, area: QRect, words: str) -> None:
+    """One line; what does not fit is cut off with an ellipsis."""
+    metrics = painter.fontMetrics()
+    short = metrics.elidedText(words, Qt.TextElideMode.ElideRight, area.width())
+    painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, short)
