@@ -21,9 +21,9 @@ from sonoteca_desktop.models.sounds import SORTS, Column, SoundsModel, Where
 from sonoteca_desktop.models.transfers import TransfersModel
 from sonoteca_desktop.sync.mirror import ALL, Scope
 from sonoteca_desktop.views.asking import Asking
+from sonoteca_desktop.views.closing import Closing
 from sonoteca_desktop.views.commands import Command, Commands
 from sonoteca_desktop.views.connection import Connection, Reach
-from sonoteca_desktop.views.dialogs import ClosingAnswer, ClosingQuestion
 from sonoteca_desktop.views.drops import DropOverlay, drop_words, dropped_paths
 from sonoteca_desktop.views.layout import column, row, rule
 from sonoteca_desktop.views.library import LibraryView
@@ -92,8 +92,6 @@ class MainWindow(QMainWindow):
         self._server_url = server_url.rstrip("/")
         self._settled = False  # the table was shown, and has the keyboard
         self._leaving = False  # the search, for rows that are still to come
-        self._sure_to_close = False
-        self._question: ClosingQuestion | None = None
         waveforms = WaveformPainter(theme, peaks)
         centre = QWidget(self)
         self.top = TopBar(theme, centre)
@@ -108,6 +106,7 @@ class MainWindow(QMainWindow):
         self.menu = self.commands.main_menu(self)
         self.row_menu = self.commands.row_menu(self)
         self._asking = Asking(download_folder, self)
+        self.leaving = Closing(theme, transfers, self.commands[Command.KEEP_RUNNING], self)
         self._link = PlayerLink(player, self.player_bar, self.library.table, self)
         self._wire_library(peaks)
         self._wire_link()
@@ -203,7 +202,7 @@ class MainWindow(QMainWindow):
             (Command.RESUME_ALL, self._transfers.resume_all),
             (Command.SHOW_TRANSFERS, self._show_transfers),
             (Command.SWITCH_THEME, self._switch_theme),
-            (Command.QUIT, self.close),
+            (Command.QUIT, self.leaving.quit),
         ):
             self.commands[command].triggered.connect(slot)
         self.commands.order.triggered.connect(self._order_by)
@@ -364,25 +363,12 @@ class MainWindow(QMainWindow):
     # Closing
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        running = self._transfers.open_count
-        if running and not self._sure_to_close:
+        if not self.leaving.allows():
             event.ignore()
-            if self._question is None:
-                self._question = ClosingQuestion(self._theme, running, self)
-                self._question.answered.connect(self._answer_closing)
-                self._question.open()
             return
         self._link.stop()
         event.accept()
         self.closing.emit()
-
-    def _answer_closing(self, answer: ClosingAnswer) -> None:
-        self._question = None
-        if answer == ClosingAnswer.KEEP:
-            self.showMinimized()
-        elif answer == ClosingAnswer.STOP:
-            self._sure_to_close = True
-            self.close()
 
 
 def _take_copies(event: QDropEvent) -> None:
