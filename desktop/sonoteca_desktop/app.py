@@ -19,12 +19,14 @@ from PySide6.QtWidgets import QApplication
 from sonoteca_desktop import settings
 from sonoteca_desktop.background import Bridge, Sweeper
 from sonoteca_desktop.client import Client
+from sonoteca_desktop.models.awakening import Awakening
 from sonoteca_desktop.models.overviews import Overviews
 from sonoteca_desktop.models.sounds import SoundsModel
+from sonoteca_desktop.models.totals import Batch
 from sonoteca_desktop.models.transfers import TransfersModel
 from sonoteca_desktop.playback.engine import Player
 from sonoteca_desktop.playback.output import OutputFactory
-from sonoteca_desktop.settings import Choices, Places
+from sonoteca_desktop.settings import Choices, ClosingChoice, Places
 from sonoteca_desktop.sync.engine import SyncEngine, SyncState
 from sonoteca_desktop.sync.keeping import Keeper
 from sonoteca_desktop.sync.mirror import Mirror
@@ -32,14 +34,22 @@ from sonoteca_desktop.transfers.gather import Gathered, gather
 from sonoteca_desktop.transfers.journal import Journal
 from sonoteca_desktop.transfers.queue import TransferQueue
 from sonoteca_desktop.transfers.soundcache import SoundCache
+from sonoteca_desktop.views.commands import Command
 from sonoteca_desktop.views.connection import Connection, Reach
+from sonoteca_desktop.views.dialogs import ClosingAnswer
 from sonoteca_desktop.views.main_window import MainWindow
 from sonoteca_desktop.views.theme import Theme
+from sonoteca_desktop.views.tray import Tray
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.models import Sound
 
 _logger = logging.getLogger(__name__)
 
+_CLOSING: dict[ClosingChoice, ClosingAnswer | None] = {
+    "ask": None,
+    "keep": ClosingAnswer.KEEP,
+    "stop": ClosingAnswer.STOP,
+}
 _FRAME = QSize(16, 48)  # what a window manager may put around the window
 
 
@@ -93,9 +103,12 @@ class Desktop(QObject):
             volume=self.choices.volume,
         )
         self.player.set_volume(self.choices.volume)
+        self.awakening = Awakening(self)
+        self.tray = self._make_tray(theme) if Tray.is_there() else None
         self._closed = False
         self._away = False
         self._wire()
+        self._wire_leaving()
 
     def start(self) -> None:
         """Show the window and begin to work."""
@@ -121,6 +134,8 @@ class Desktop(QObject):
         if self._closed:
             return
         self._closed = True
+        if self.tray is not None:
+            self.tray.close()
         geometry = self.window.saveGeometry().data()
         self.choices.geometry = base64.b64encode(geometry).decode()
         self._keep_choices()
@@ -167,6 +182,21 @@ class Desktop(QObject):
         window.volumeChanged.connect(self._choose_volume)
         window.closing.connect(self.close)
 
+    def _make_tray(self, theme: Theme) -> Tray:
+        commands = self.window.commands
+        shown = (Command.PAUSE_ALL, Command.RESUME_ALL, Command.QUIT)
+        tray = Tray(theme, self.transfers, [commands[each] for each in shown], self)
+        tray.showRequested.connect(self._show_window)
+        return tray
+
+    def _wire_leaving(self) -> None:
+        leaving = self.window.leaving
+        leaving.has_tray = self.tray is not None
+        leaving.set_choice(_CLOSING[self.choices.closing])
+        leaving.chosen.connect(self._choose_closing)
+        self.transfers.batchEnded.connect(self._batch_ended)
+        self.awakening.happened.connect(self._awake)
+
     # What worker threads tell
 
     def _synced(self, state: SyncState) -> None:
@@ -211,7 +241,27 @@ class Desktop(QObject):
         if not self._closed:
             self.bridge.run(self.queue.look_for_files)
 
+    def _batch_ended(self, batch: Batch) -> None:
+        if self.tray is not None and not self.window.isActiveWindow():
+            self.tray.tell(batch.sentence)
+        else:
+            self.window.show_notice(batch.sentence)
+
+    def _awake(self) -> None:
+        if not self._closed:
+            self.queue.retry_waiting()
+            self.sync.retry_now()
+
     # What the user wants
+
+    def _show_window(self) -> None:
+        self.window.showNormal()
+        self.window.raise_()
+        self.window.activateWindow()
+
+    def _choose_closing(self, choice: ClosingAnswer | None) -> None:
+        self.choices.closing = next(name for name, each in _CLOSING.items() if each is choice)
+        self._keep_choices()
 
     def _play(self, sound: Sound, start: float) -> None:
         self.player.play(sound, local=self._local_file(sound), start=start)

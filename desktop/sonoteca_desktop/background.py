@@ -12,12 +12,13 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QElapsedTimer, QObject, QTimer, Signal
 
 from sonoteca_desktop.sync.engine import SyncState
 
 _SWEEP_MS = 2_000
 _ALL_EVERY = 15
+_CHANGES_MS = 100
 
 T = TypeVar("T")
 
@@ -43,12 +44,47 @@ class Sweeper(QObject):
         gc.collect(2 if self._sweeps % _ALL_EVERY == 0 else 1)
 
 
+class Throttle(QObject):
+    """Passes on that there is news, a few times a second at most, however often it is told.
+
+    Signals:
+        news(): something was told since the last time; in the thread that this object lives in.
+    """
+
+    news = Signal()
+    _told = Signal()
+
+    def __init__(self, interval_ms: int, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._interval = interval_ms
+        self._waiting = False
+        self._rest = QElapsedTimer()
+        self._timer = QTimer(self, singleShot=True)
+        self._timer.timeout.connect(self._pass_on)
+        self._told.connect(self._begin)
+
+    def tell(self) -> None:
+        """There is news; from any thread."""
+        if not self._waiting:
+            self._waiting = True
+            self._told.emit()
+
+    def _begin(self) -> None:
+        past = self._rest.elapsed() if self._rest.isValid() else self._interval
+        self._timer.start(max(0, self._interval - past))
+
+    def _pass_on(self) -> None:
+        self._waiting = False  # before: what is told from here on is news again
+        self._rest.start()
+        self.news.emit()
+
+
 class Bridge(QObject):
     """Hands over what worker threads have to say.
 
     Signals:
         synced(SyncState): the mirror has news, or the server came or went.
-        transfersChanged(): a transfer came, went or changed its state.
+        transfersChanged(): transfers came, went or changed their state; ten times a second at most.
         gathered(Gathered): a drop was looked through.
         keptChanged(): other things are kept on this computer for good.
         told(str): something that the user should read.
@@ -60,13 +96,18 @@ class Bridge(QObject):
     keptChanged = Signal()
     told = Signal(str)
 
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._transfers = Throttle(_CHANGES_MS, self)
+        self._transfers.news.connect(self.transfersChanged)
+
     def tell_synced(self, state: SyncState) -> None:
         """The listener of the sync engine."""
         self.synced.emit(state)
 
     def tell_transfers_changed(self) -> None:
         """The listener of the transfer queue."""
-        self.transfersChanged.emit()
+        self._transfers.tell()
 
     def tell_kept_changed(self) -> None:
         """The listener of the keeper."""

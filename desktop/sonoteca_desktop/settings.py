@@ -7,11 +7,13 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import msgspec
 import platformdirs
 
 DEFAULT_SERVER = "http://127.0.0.1:8282"
+ClosingChoice: TypeAlias = Literal["ask", "keep", "stop"]
 
 
 class Choices(msgspec.Struct, kw_only=True):
@@ -24,6 +26,8 @@ class Choices(msgspec.Struct, kw_only=True):
     geometry: str = ""
     cache_bytes: int = 2 << 30
     """How much of what was heard is kept on this computer; what plays now may take more."""
+    closing: ClosingChoice = "ask"
+    """What becomes of running transfers when the window is closed."""
 
 
 @dataclass(frozen=True, slots=True)

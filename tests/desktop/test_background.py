@@ -8,7 +8,7 @@ import weakref
 
 from pytestqt.qtbot import QtBot
 
-from sonoteca_desktop.background import Sweeper
+from sonoteca_desktop.background import Sweeper, Throttle
 
 
 class Ring:
@@ -35,3 +35,34 @@ def test_a_worker_never_collects_but_the_window_does(qtbot: QtBot) -> None:
     assert not gc.isenabled()
     qtbot.waitUntil(lambda: freed == ["MainThread"], timeout=8_000)
     sweeper.deleteLater()
+
+
+def test_news_told_a_thousand_times_are_passed_on_once(qtbot: QtBot) -> None:
+    throttle = Throttle(60_000)
+    heard: list[str] = []
+    throttle.news.connect(lambda: heard.append(threading.current_thread().name))
+
+    def tell() -> None:
+        for _ in range(1000):
+            throttle.tell()
+
+    worker = threading.Thread(target=tell, name="worker")
+    worker.start()
+    worker.join()
+    qtbot.waitUntil(lambda: heard == ["MainThread"])
+    with qtbot.assertNotEmitted(throttle.news, wait=50):
+        throttle.tell()
+
+
+def test_news_told_while_news_are_heard_are_not_lost(qtbot: QtBot) -> None:
+    throttle = Throttle(1)
+    heard: list[int] = []
+
+    def hear() -> None:
+        heard.append(1)
+        if len(heard) < 5:
+            throttle.tell()
+
+    throttle.news.connect(hear)
+    throttle.tell()
+    qtbot.waitUntil(lambda: len(heard) == 5)

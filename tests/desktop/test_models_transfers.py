@@ -7,10 +7,11 @@ from random import Random
 from typing import Any, cast
 
 import pytest
-from PySide6.QtCore import QPersistentModelIndex, Qt
+from PySide6.QtCore import QMimeData, QModelIndex, QPersistentModelIndex, Qt
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
+from sonoteca_desktop.models.totals import Batch, Filter
 from sonoteca_desktop.models.transfers import (
     Action,
     ActionsRole,
@@ -29,7 +30,8 @@ class PaperQueue:
     def __init__(self) -> None:
         self.rows: list[Transfer] = []
         self.limit: int | None = None
-        self.asked: list[tuple[str, int | None]] = []
+        self.asked: list[tuple[str, *tuple[object, ...]]] = []
+        self.arrangement = self
 
     def snapshot(self) -> list[Transfer]:
         return list(self.rows)
@@ -38,8 +40,8 @@ class PaperQueue:
         self.limit = limit
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        def ask(key: int | None = None) -> None:
-            self.asked.append((name, key))
+        def ask(*wanted: object) -> None:
+            self.asked.append((name, *wanted))
 
         return ask
 
@@ -95,7 +97,11 @@ def keys(model: TransfersModel) -> list[int]:
         (transfer(1, State.DONE), "980 MB · verified"),
         (transfer(1, State.DONE, kind=Kind.UPLOAD, note="already there"), "980 MB · already there"),
         (transfer(1, State.WAITING, note="The server is busy"), "The server is busy"),
-        (transfer(1, State.FAILED, note="Not a WAV"), "Not a WAV"),
+        (
+            transfer(1, State.FAILED, note="Not a WAV", way_out="Save it as WAV"),
+            "Not a WAV. Save it as WAV.",
+        ),
+        (transfer(1, State.BLOCKED, note="The disk is full"), "The disk is full."),
     ],
 )  # fmt: skip
 def test_each_state_in_words(shown: Transfer, words: str) -> None:
@@ -109,7 +115,7 @@ def test_each_state_in_words(shown: Transfer, words: str) -> None:
         (State.RUNNING, (Action.PAUSE, Action.CANCEL)),
         (State.PAUSED, (Action.RESUME, Action.CANCEL)),
         (State.WAITING, (Action.RETRY, Action.PAUSE, Action.CANCEL)),
-        (State.FAILED, (Action.RETRY, Action.CANCEL)),
+        (State.FAILED, (Action.RETRY, Action.REMOVE)),
         (State.DONE, ()),
     ],
 )
@@ -142,7 +148,7 @@ def test_progress_repaints_one_row(queue: PaperQueue, model: TransfersModel, qtb
         model.poll()
     assert changed.args is not None
     assert [index.row() for index in changed.args[:2]] == [1, 1]
-    assert model.speed == 2.0 * MB
+    assert model.totals.speed == 2.0 * MB
 
 
 def test_the_end_of_a_transfer_is_told_once(queue: PaperQueue, model: TransfersModel) -> None:
@@ -202,18 +208,18 @@ def test_thousands_come_in_one_step(queue: PaperQueue, model: TransfersModel) ->
 
 def test_actions_reach_the_queue(queue: PaperQueue, model: TransfersModel) -> None:
     for action in (Action.PAUSE, Action.RESUME, Action.RETRY, Action.CANCEL):
-        model.act(7, action)
+        model.act([7, 8], action)
     model.pause_all()
     model.resume_all()
     model.clear_finished()
     assert queue.asked == [
-        ("pause", 7),
-        ("resume", 7),
-        ("retry", 7),
-        ("cancel", 7),
-        ("pause_all", None),
-        ("resume_all", None),
-        ("clear_finished", None),
+        ("pause", 7, 8),
+        ("resume", 7, 8),
+        ("retry", 7, 8),
+        ("cancel", 7, 8),
+        ("pause_all",),
+        ("resume_all",),
+        ("clear_finished",),
     ]
 
 
@@ -228,7 +234,77 @@ def test_a_new_limit_is_told_and_an_old_one_is_not(
 
 
 def test_a_row_says_everything_to_a_screen_reader(queue: PaperQueue, model: TransfersModel) -> None:
-    queue.rows = [transfer(1, State.PAUSED, kind=Kind.UPLOAD)]
+    queue.rows = [
+        transfer(1, kind=Kind.UPLOAD),
+        transfer(2, State.BLOCKED, note="The disk is full", way_out="Free some room"),
+    ]
     model.poll()
-    said = model.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
-    assert said == "Upload of take1.wav: Paused at 412 of 980 MB"
+    said = [model.index(row).data(Qt.ItemDataRole.AccessibleTextRole) for row in range(2)]
+    assert said == [
+        "Upload of take1.wav: Uploading. 412 of 980 MB",
+        "Download of take2.wav: Blocked. The disk is full. Free some room.",
+    ]
+
+
+def test_shows_only_what_is_asked_for_and_counts_all(
+    queue: PaperQueue, model: TransfersModel, qtmodeltester: ModelTester
+) -> None:
+    qtmodeltester.check(model)
+    states = (State.RUNNING, State.DONE, State.FAILED, State.PAUSED, State.BLOCKED)
+    queue.rows = [transfer(key, state) for key, state in enumerate(states)]
+    model.poll()
+    shown = {}
+    for wanted in (Filter.OPEN, Filter.FAILED, Filter.DONE, Filter.ALL):
+        model.set_filter(wanted)
+        shown[wanted] = keys(model)
+        assert model.total_count == 5
+    assert shown == {
+        Filter.OPEN: [0, 3, 4],
+        Filter.FAILED: [2],
+        Filter.DONE: [1],
+        Filter.ALL: [0, 3, 4, 2, 1],
+    }
+    model.set_filter(Filter.FAILED)
+    queue.rows[2] = transfer(2, State.QUEUED)
+    model.poll()
+    assert keys(model) == []  # it is not a failure any more
+
+
+def test_what_is_dragged_comes_before_the_row_it_is_dropped_on(
+    queue: PaperQueue, model: TransfersModel
+) -> None:
+    queue.rows = [transfer(key) for key in (1, 2, 3)] + [transfer(4, State.DONE)]
+    model.poll()
+    draggable = [
+        bool(model.flags(model.index(row)) & Qt.ItemFlag.ItemIsDragEnabled) for row in range(4)
+    ]
+    assert draggable == [True, True, True, False]
+    dragged = model.mimeData([model.index(2), model.index(0)])
+    for row in (1, -1):
+        assert model.dropMimeData(dragged, Qt.DropAction.MoveAction, row, 0, QModelIndex())
+    assert queue.asked == [("move_before", [3, 1], 2), ("move_before", [3, 1], None)]
+    assert not model.dropMimeData(
+        QMimeData(), Qt.DropAction.MoveAction, 0, 0, QModelIndex()
+    )  # a file, say
+
+
+def test_a_batch_is_told_when_all_is_at_rest(queue: PaperQueue, model: TransfersModel) -> None:
+    told: list[Batch] = []
+    model.batchEnded.connect(told.append)
+    queue.rows = [transfer(1, State.DONE)]
+    model.poll()  # it was there from the start
+    queue.rows += [transfer(2), transfer(3), transfer(4, State.PAUSED)]
+    model.poll()
+    queue.rows[1:3] = [transfer(2, State.DONE), transfer(3, State.FAILED)]
+    model.poll()
+    assert told == []  # one is paused, and the user will come back to it
+    queue.rows[3] = transfer(4)
+    model.poll()
+    queue.rows[3] = transfer(4, State.DONE)
+    model.poll()
+    queue.rows.append(transfer(5))
+    model.poll()
+    queue.rows[4] = transfer(5, State.DONE)
+    model.poll()
+    sentences = [batch.sentence for batch in told]
+    assert sentences == ["1 transfer has failed, 2 transfers are done.", "1 transfer is done."]

@@ -62,6 +62,7 @@ def test_downloads_and_says_where_the_file_is(desk: Desk) -> None:
         path=desk.sounds / "a.wav",
         sound_id=sound.id,
         sha256=sound.sha256,
+        url=sound.links.file,
     )
     assert done.path.read_bytes() == DATA
     assert desk.queue.local_file(sound.sha256) == done.path

@@ -1,19 +1,34 @@
 """The panel of transfers over a real queue: buttons, keys, speed limit, and words when empty."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QHelpEvent
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QSpinBox, QToolTip
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QDesktopServices,
+    QDragEnterEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QHelpEvent,
+)
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QLabel,
+    QMenu,
+    QToolTip,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from sonoteca_desktop.models.sounds import Where
-from sonoteca_desktop.models.transfers import Action, TransferRole
+from sonoteca_desktop.models.transfers import Action, LineRole, TransferRole
 from sonoteca_desktop.transfers.queue import State, Transfer
 from sonoteca_desktop.views.commands import Command
-from sonoteca_desktop.views.dialogs import LimitDialog
 from tests.kit.window import Parts, opened, sound
 
 RAIN, WIND = sound("Rain.wav", number=1), sound("Wind.wav", number=2)
@@ -107,13 +122,200 @@ def test_a_row_has_a_menu_and_its_buttons_have_names(busy: Parts) -> None:
     QApplication.sendEvent(rows.viewport(), asked)
     assert QToolTip.text() == "Pause"
     QToolTip.hideText()
-    rows.customContextMenuRequested.emit(place)
-    menu = QApplication.activePopupWidget()
-    assert menu is not None
-    assert [action.text() for action in menu.actions()] == ["Pause", "Cancel"]
-    menu.actions()[0].trigger()
-    menu.close()
+    menu = menu_of(busy, 0)
+    assert [action.text().partition("\t")[0] for action in menu.actions() if action.text()] == [
+        "Pause",
+        "Cancel",
+        "Move to the top",
+        "Move up",
+        "Move down",
+        "Move to the bottom",
+        "Show in folder",
+        "Copy address",
+    ]
+    choose(menu, "Pause")
     assert states(busy) == [State.PAUSED, State.QUEUED]
+
+
+def menu_of(parts: Parts, row: int) -> QMenu:
+    """The menu of a row, opened as the right button does."""
+    rows = parts.window.transfers.list
+    place = rows.visualRect(parts.transfers.index(row)).center()
+    asked = QContextMenuEvent(
+        QContextMenuEvent.Reason.Mouse, place, rows.viewport().mapToGlobal(place)
+    )
+    QApplication.sendEvent(rows.viewport(), asked)
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    return menu
+
+
+def choose(menu: QMenu, words: str) -> None:
+    [action] = [each for each in menu.actions() if each.text().partition("\t")[0] == words]
+    action.trigger()
+    menu.close()
+
+
+def names(parts: Parts) -> list[str]:
+    model = parts.transfers
+    return [str(model.index(row).data()) for row in range(model.rowCount())]
+
+
+# ---- many at once
+
+
+def test_many_are_paused_resumed_and_cancelled_together(busy: Parts, qtbot: QtBot) -> None:
+    rows = busy.window.transfers.list
+    rows.setFocus()
+    rows.selectAll()
+    qtbot.keyClick(rows, Qt.Key.Key_Space)
+    assert states(busy) == [State.PAUSED, State.PAUSED]
+    assert busy.player.played == []  # in the rest of the window Space plays
+    qtbot.keyClick(rows, Qt.Key.Key_Space)
+    assert states(busy) == [State.QUEUED, State.QUEUED]
+    choose(menu_of(busy, 1), "Pause")
+    assert states(busy) == [State.PAUSED, State.PAUSED]
+    qtbot.keyClick(rows, Qt.Key.Key_Delete)
+    assert states(busy) == []
+
+
+def test_a_click_selects_and_a_button_does_not(busy: Parts, qtbot: QtBot) -> None:
+    rows = busy.window.transfers.list
+    middle = rows.visualRect(busy.transfers.index(1)).center()
+    qtbot.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=middle)
+    click(busy, qtbot, 0, Action.PAUSE)
+    assert [each.name for each in rows.selected()] == ["Wind.wav"]
+
+
+def test_keys_and_menu_change_the_order(busy: Parts, qtbot: QtBot) -> None:
+    rows = busy.window.transfers.list
+    rows.setFocus()
+    rows.setCurrentIndex(busy.transfers.index(1))
+    qtbot.keyClick(rows, Qt.Key.Key_Up, Qt.KeyboardModifier.ControlModifier)
+    assert names(busy) == ["Wind.wav", "Rain.wav"]
+    assert [each.name for each in rows.selected()] == ["Wind.wav"]  # it is still in hand
+    choose(menu_of(busy, 0), "Move to the bottom")
+    assert names(busy) == ["Rain.wav", "Wind.wav"]
+    qtbot.keyClick(rows, Qt.Key.Key_Home, Qt.KeyboardModifier.ControlModifier)
+    assert names(busy) == ["Wind.wav", "Rain.wav"]
+
+
+def test_a_row_dragged_above_another_goes_there(busy: Parts) -> None:
+    rows = busy.window.transfers.list
+    dragged = busy.transfers.mimeData([busy.transfers.index(1)])
+    top = rows.visualRect(busy.transfers.index(0)).topLeft() + QPoint(40, 5)
+    drop(rows.viewport(), dragged, top, Qt.DropAction.MoveAction)
+    assert names(busy) == ["Wind.wav", "Rain.wav"]
+
+
+def drop(viewport: QWidget, mime: QMimeData, place: QPoint, action: Qt.DropAction) -> None:
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    for event in (QDragEnterEvent, QDragMoveEvent):
+        asked = event(place, action, mime, left, none)
+        QApplication.sendEvent(viewport, asked)
+        assert asked.isAccepted()
+    QApplication.sendEvent(viewport, QDropEvent(place, action, mime, left, none))
+
+
+def test_files_dropped_on_the_list_are_uploads(busy: Parts, qtbot: QtBot, tmp_path: Path) -> None:
+    viewport = busy.window.transfers.list.viewport()
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(tmp_path))])
+    with qtbot.waitSignal(busy.window.filesDropped) as dropped:
+        drop(viewport, mime, QPoint(40, 20), Qt.DropAction.CopyAction)
+    assert dropped.args == [[tmp_path]]
+    assert names(busy) == ["Rain.wav", "Wind.wav"]
+
+
+# ---- the file of a transfer, and what is known of it
+
+
+def test_the_address_is_copied(busy: Parts) -> None:
+    choose(menu_of(busy, 0), "Copy address")
+    assert QApplication.clipboard().text() == f"http://studio:8282/data/main/{RAIN.sha256}"
+
+
+def test_a_failure_is_copied_with_file_reason_and_way_out(
+    parts: Parts, qtbot: QtBot, tmp_path: Path
+) -> None:
+    parts.queue.upload(tmp_path / "gone.wav", "")
+    parts.queue.start()
+    qtbot.waitUntil(lambda: states(parts) == [State.FAILED])
+    parts.queue.stop()
+    choose(menu_of(parts, 0), "Copy error")
+    path = tmp_path / "gone.wav"
+    assert QApplication.clipboard().text() == (
+        f"Failed: gone.wav ({path})\n{path} is not there any more. Put the file back and try again."
+    )
+    assert "gone.wav is not there any more" in str(parts.transfers.index(0).data(LineRole))
+
+
+@pytest.mark.parametrize(("words", "opened"), [("Open", "take.wav"), ("Show in folder", "")])
+def test_the_file_is_opened_and_its_folder_shown(
+    parts: Parts, tmp_path: Path, opened_files: list[Path], words: str, opened: str
+) -> None:
+    (tmp_path / "take.wav").write_bytes(b"RIFF")
+    parts.queue.upload(tmp_path / "take.wav", "")
+    parts.transfers.poll()
+    choose(menu_of(parts, 0), words)
+    assert opened_files == [tmp_path / opened]
+
+
+def test_a_file_that_is_gone_is_not_opened_but_told(
+    parts: Parts, tmp_path: Path, opened_files: list[Path]
+) -> None:
+    parts.queue.upload(tmp_path / "gone.wav", "")
+    parts.transfers.poll()
+    choose(menu_of(parts, 0), "Open")
+    assert opened_files == []
+    notice = parts.window.library.notice
+    assert notice.accessibleName() == f"“gone.wav” is no longer in {tmp_path}."
+
+
+@pytest.fixture
+def opened_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What the programs of this desktop were asked to open."""
+    paths: list[Path] = []
+
+    def open_url(url: QUrl) -> bool:
+        paths.append(Path(url.toLocalFile()))
+        return True
+
+    monkeypatch.setattr(QDesktopServices, "openUrl", open_url)
+    return paths
+
+
+# ---- all together, and some of them
+
+
+def test_the_heading_adds_up(busy: Parts) -> None:
+    label = busy.window.findChild(QLabel, "transfersTogether")
+    assert isinstance(label, QLabel)
+    assert label.text() == "2 to come\n0 of 2.0 KB"
+
+
+def test_filters_come_with_many_and_can_be_chosen(
+    parts: Parts, qtbot: QtBot, tmp_path: Path
+) -> None:
+    keys = parts.queue.upload_all([(tmp_path / f"{number}.wav", "") for number in range(7)])
+    parts.transfers.poll()
+    assert not button(parts, "filterAll").isVisible()
+    parts.queue.upload(tmp_path / "7.wav", "")
+    parts.transfers.poll()
+    chips = [button(parts, f"filter{each}") for each in ("All", "Open", "Failed", "Done")]
+    assert [each.text() for each in chips] == ["All 8", "Open 8", "Failed 0", "Done 0"]
+    qtbot.mouseClick(chips[2], Qt.MouseButton.LeftButton)
+    assert names(parts) == []
+    none = parts.window.findChild(QLabel, "transfersNone")
+    assert isinstance(none, QLabel)
+    assert none.isVisible()
+    qtbot.keyClick(chips[1], Qt.Key.Key_Return)
+    assert len(names(parts)) == 8
+    parts.queue.cancel(*keys)
+    parts.transfers.poll()
+    assert chips[0].isVisible()  # or nobody could leave the filter
+    qtbot.mouseClick(chips[0], Qt.MouseButton.LeftButton)
+    assert not chips[0].isVisible()
 
 
 def test_the_table_shows_what_is_being_downloaded(busy: Parts, qtbot: QtBot) -> None:
@@ -121,58 +323,3 @@ def test_the_table_shows_what_is_being_downloaded(busy: Parts, qtbot: QtBot) -> 
     click(busy, qtbot, 0, Action.CANCEL)
     assert busy.sounds.where(RAIN) == Where.CLOUD
     assert not busy.window.grab().isNull()
-
-
-# ---- speed limit
-
-
-def limits(parts: Parts) -> list[str]:
-    return [
-        action.text() for action in parts.window.transfers.limit.menu.actions() if action.text()
-    ]
-
-
-def test_a_limit_is_chosen_from_the_menu_and_applies_at_once(parts: Parts) -> None:
-    limit = parts.window.transfers.limit
-    assert limits(parts) == ["Unlimited", "256 KB/s", "1 MB/s", "5 MB/s", "Custom…"]
-    assert limit.text() == "No speed limit"
-    limit.menu.actions()[2].trigger()
-    assert parts.queue.limit == 1_000_000
-    assert limit.accessibleName() == "Speed limit: Up to 1 MB/s"
-    limit.menu.actions()[0].trigger()
-    assert parts.queue.limit is None
-
-
-def test_a_limit_of_ones_own(parts: Parts, qtbot: QtBot) -> None:
-    limit = parts.window.transfers.limit
-    limit.menu.actions()[-1].trigger()
-    dialog = parts.window.findChild(LimitDialog, "limitDialog")
-    assert isinstance(dialog, LimitDialog)
-    field = dialog.findChild(QSpinBox, "limitField")
-    assert isinstance(field, QSpinBox)
-    field.setValue(1500)
-    set_limit = dialog.findChild(QAbstractButton, "limitSet")
-    qtbot.mouseClick(set_limit, Qt.MouseButton.LeftButton)
-    assert parts.queue.limit == 1_500_000
-    assert limit.text() == "Up to 1.5 MB/s"
-    assert limit.menu.actions()[-1].isChecked()
-
-
-def test_enter_sets_the_limit(parts: Parts, qtbot: QtBot) -> None:
-    parts.window.transfers.limit.menu.actions()[-1].trigger()
-    field = parts.window.findChild(QSpinBox, "limitField")
-    assert isinstance(field, QSpinBox)
-    qtbot.keyClicks(field, "1500")
-    qtbot.keyClick(field, Qt.Key.Key_Return)
-    assert parts.queue.limit == 1_500_000
-
-
-def test_a_cancelled_dialog_leaves_the_limit(parts: Parts) -> None:
-    limit = parts.window.transfers.limit
-    limit.menu.actions()[-1].trigger()
-    dialog = parts.window.findChild(LimitDialog, "limitDialog")
-    assert isinstance(dialog, LimitDialog)
-    dialog.reject()
-    assert parts.queue.limit is None
-    assert limit.menu.actions()[0].isChecked()
-    assert not limit.menu.actions()[-1].isChecked()

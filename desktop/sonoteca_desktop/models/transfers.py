@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
 from PySide6.QtCore import (
     QAbstractListModel,
+    QByteArray,
+    QMimeData,
     QModelIndex,
     QObject,
     QPersistentModelIndex,
@@ -17,17 +19,20 @@ from PySide6.QtCore import (
 )
 
 from sonoteca_desktop.models import units
+from sonoteca_desktop.models.totals import ENDED, MOVING, Batch, Filter, Totals, add_up
+from sonoteca_desktop.models.transfer_words import state_words, trouble
 from sonoteca_desktop.transfers.queue import Kind, State, Transfer, TransferQueue
+from sonoteca_desktop.transfers.ranking import Move
+from sonoteca_desktop.transfers.schedule import Schedule
 
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
 TransferRole = Qt.ItemDataRole.UserRole
 LineRole = TransferRole + 1
 ActionsRole = TransferRole + 2
+KEYS_TYPE = "application/x-sonoteca-transfers"
+"""What is dragged within the list: the keys of transfers, as text."""
 _NOWHERE = QModelIndex()
-_MOVING = frozenset({State.HASHING, State.RUNNING, State.VERIFYING})
-_ENDED = frozenset({State.DONE, State.FAILED})
-_IDLE = _ENDED | {State.PAUSED}
 
 
 class Action(StrEnum):
@@ -37,6 +42,7 @@ class Action(StrEnum):
     RESUME = "Resume"
     RETRY = "Try again"
     CANCEL = "Cancel"
+    REMOVE = "Remove from the list"
 
 
 _ACTIONS = {
@@ -47,13 +53,18 @@ _ACTIONS = {
     State.WAITING: (Action.RETRY, Action.PAUSE, Action.CANCEL),
     State.PAUSED: (Action.RESUME, Action.CANCEL),
     State.BLOCKED: (Action.RETRY, Action.PAUSE, Action.CANCEL),
-    State.FAILED: (Action.RETRY, Action.CANCEL),
+    State.FAILED: (Action.RETRY, Action.REMOVE),
     State.DONE: (),
 }
 
 
 def actions(transfer: Transfer) -> tuple[Action, ...]:
-    """What can be done with a transfer; what is kept for a pin ends with that alone."""
+    """What can be done with a transfer."""
+    return (Action.REMOVE,) if transfer.state is State.DONE else buttons(transfer)
+
+
+def buttons(transfer: Transfer) -> tuple[Action, ...]:
+    """What its row offers; what is kept for a pin ends with that alone."""
     offered = _ACTIONS[transfer.state]
     return tuple(each for each in offered if not (transfer.kept and each is Action.CANCEL))
 
@@ -76,8 +87,10 @@ def line(transfer: Transfer) -> str:
             return f"{size} · {transfer.note or usual}"
         case State.QUEUED:
             return transfer.note or f"Waiting for its turn · {size}"
-        case _:
+        case State.WAITING:
             return transfer.note or "Waiting for the server"
+        case _:
+            return trouble(transfer)
 
 
 def _pace(transfer: Transfer) -> str:
@@ -92,22 +105,30 @@ def _pace(transfer: Transfer) -> str:
 class TransfersModel(QAbstractListModel):
     """Transfers of the queue: those that still have to do something first, then what has ended.
 
+    Of these a `filter` may show a part; totals are always of all of them.
+
     Signals:
         statusChanged(): speed, number of open transfers or anything else of the whole changed.
         downloadingChanged(dict): SHA-256 -> fraction, of the downloads that are not done.
         finished(Transfer): a transfer was done since the last look.
-        limitChanged(): another speed limit was set.
+        batchEnded(Batch): all is at rest again, after something ended.
+        limitChanged(): another speed limit, schedule or number at once was set.
     """
 
     statusChanged = Signal()
     downloadingChanged = Signal(dict)
     finished = Signal(object)
+    batchEnded = Signal(object)
     limitChanged = Signal()
 
     def __init__(self, queue: TransferQueue, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._queue = queue
+        self._all: list[Transfer] = []
         self._rows: list[Transfer] = []
+        self._before: frozenset[int] = frozenset()
+        self.filter = Filter.ALL
+        self.totals = Totals()
         self._downloading: dict[str, float] = {}
         self._timer = QTimer(self, interval=100)
         self._timer.timeout.connect(self.poll)
@@ -117,18 +138,18 @@ class TransfersModel(QAbstractListModel):
     # The whole
 
     @property
-    def speed(self) -> float:
-        """Bytes a second of all transfers together."""
-        return sum(row.speed for row in self._rows if row.state in _MOVING)
-
-    @property
     def open_count(self) -> int:
         """How many transfers go on by themselves when they are left alone."""
-        return sum(row.state not in _IDLE for row in self._rows)
+        return self.totals.open
 
     @property
     def paused_count(self) -> int:
-        return sum(row.state == State.PAUSED for row in self._rows)
+        return self.totals.paused
+
+    @property
+    def total_count(self) -> int:
+        """How many there are, shown or not."""
+        return len(self._all)
 
     @property
     def downloading(self) -> Mapping[str, float]:
@@ -137,7 +158,7 @@ class TransfersModel(QAbstractListModel):
 
     @property
     def done_count(self) -> int:
-        return sum(row.state == State.DONE for row in self._rows)
+        return self.totals.done
 
     @property
     def limit(self) -> int | None:
@@ -148,6 +169,35 @@ class TransfersModel(QAbstractListModel):
         if bytes_per_second != self.limit:
             self._queue.set_limit(bytes_per_second)
             self.limitChanged.emit()
+
+    @property
+    def limit_now(self) -> int | None:
+        """The limit that holds at this time of the day."""
+        return self._queue.arrangement.limit_now
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """The hours with a speed limit of their own."""
+        return self._queue.arrangement.schedule
+
+    def set_schedule(self, schedule: Schedule | None) -> None:
+        self._queue.arrangement.set_schedule(schedule)
+        self.limitChanged.emit()
+
+    @property
+    def at_once(self) -> int:
+        """How many may run at once."""
+        return self._queue.arrangement.at_once
+
+    def set_at_once(self, count: int) -> None:
+        self._queue.arrangement.set_at_once(count)
+        self.limitChanged.emit()
+
+    def set_filter(self, wanted: Filter) -> None:
+        """Show these only."""
+        self.filter = wanted
+        self._follow([row for row in self._all if wanted.shows(row)])
+        self.statusChanged.emit()
 
     def pause_all(self) -> None:
         self._queue.pause_all()
@@ -161,17 +211,22 @@ class TransfersModel(QAbstractListModel):
         self._queue.clear_finished()
         self.poll()
 
-    def act(self, key: int, action: Action) -> None:
-        """Do what was asked for with one transfer, and show it at once."""
+    def act(self, keys: Collection[int], action: Action) -> None:
+        """Do what was asked for with transfers, and show it at once."""
         match action:
             case Action.PAUSE:
-                self._queue.pause(key)
+                self._queue.pause(*keys)
             case Action.RESUME:
-                self._queue.resume(key)
+                self._queue.resume(*keys)
             case Action.RETRY:
-                self._queue.retry(key)
-            case Action.CANCEL:
-                self._queue.cancel(key)
+                self._queue.retry(*keys)
+            case Action.CANCEL | Action.REMOVE:
+                self._queue.cancel(*keys)
+        self.poll()
+
+    def move(self, keys: Collection[int], move: Move) -> None:
+        """Let transfers run earlier or later, and show it at once."""
+        self._queue.arrangement.move(keys, move)
         self.poll()
 
     def stop(self) -> None:
@@ -191,31 +246,80 @@ class TransfersModel(QAbstractListModel):
             case Qt.ItemDataRole.DisplayRole:
                 return transfer.name
             case Qt.ItemDataRole.ToolTipRole:
-                return units.tool_tip(f"{transfer.name}\n{line(transfer)}")
+                words = f"{state_words(transfer)}\n{trouble(transfer) or line(transfer)}"
+                return units.tool_tip(f"{transfer.name}\n{words}")
             case Qt.ItemDataRole.AccessibleTextRole:
-                return f"{transfer.kind.capitalize()} of {transfer.name}: {line(transfer)}"
+                said = trouble(transfer) or line(transfer)
+                kind = transfer.kind.capitalize()
+                return f"{kind} of {transfer.name}: {state_words(transfer)}. {said}"
         if role == TransferRole:
             return transfer
         if role == LineRole:
             return line(transfer)
-        return actions(transfer) if role == ActionsRole else None
+        return buttons(transfer) if role == ActionsRole else None
+
+    # Rows dragged to another place
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        if not index.isValid():
+            return Qt.ItemFlag.ItemIsDropEnabled
+        flags = super().flags(index) | Qt.ItemFlag.ItemNeverHasChildren
+        if self._rows[index.row()].state not in ENDED:
+            flags |= Qt.ItemFlag.ItemIsDragEnabled
+        return flags
+
+    def supportedDropActions(self) -> Qt.DropAction:
+        return Qt.DropAction.MoveAction
+
+    def mimeTypes(self) -> list[str]:
+        return [KEYS_TYPE]
+
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
+        keys = " ".join(str(self._rows[index.row()].key) for index in indexes)
+        data = QMimeData()
+        data.setData(KEYS_TYPE, QByteArray(keys.encode()))
+        return data
+
+    def dropMimeData(
+        self, data: QMimeData, _action: Qt.DropAction, row: int, _column: int, _parent: Index
+    ) -> bool:
+        """Put the dragged ones before a row; -1 is the end."""
+        if not data.hasFormat(KEYS_TYPE):
+            return False
+        keys = [int(key) for key in bytes(data.data(KEYS_TYPE).data()).split()]
+        other = self._rows[row].key if 0 <= row < len(self._rows) else None
+        self._queue.arrangement.move_before(keys, other)
+        self.poll()
+        return True
 
     # The queue, ten times a second
 
     def poll(self) -> None:
         """Look at the queue and show what changed."""
         fresh = _ordered(self._queue.snapshot())
-        if fresh == self._rows:
+        if fresh == self._all:
             return
-        was_done = {row.key for row in self._rows if row.state == State.DONE}
-        first_look = not self._rows
-        self._follow(fresh)
+        was_done = {row.key for row in self._all if row.state == State.DONE}
+        first_look = not self._all
+        was_open = self.open_count
+        self._all = fresh
+        self._follow([row for row in fresh if self.filter.shows(row)])
+        self.totals = add_up(fresh, self._before)
         self.statusChanged.emit()
         self._tell_downloading()
         if not first_look:
             for row in fresh:
                 if row.state == State.DONE and row.key not in was_done:
                     self.finished.emit(row)
+        if not self.open_count and not self.paused_count:
+            self._rest(tell=was_open > 0)
+
+    def _rest(self, *, tell: bool) -> None:
+        """Everything has ended: what comes next is another batch."""
+        ended = [row for row in self._all if row.key not in self._before]
+        self._before = frozenset(row.key for row in self._all)
+        if tell and ended:
+            self.batchEnded.emit(Batch.of(ended))
 
     def _follow(self, fresh: list[Transfer]) -> None:
         """Turn the rows into the fresh ones by the steps that views understand."""
@@ -269,12 +373,12 @@ class TransfersModel(QAbstractListModel):
     def _tell_downloading(self) -> None:
         downloading = {
             row.sha256: row.done / row.total if row.total else 0.0
-            for row in self._rows
+            for row in self._all
             if row.sha256
             and row.kind == Kind.DOWNLOAD
-            and row.state not in _ENDED
+            and row.state not in ENDED
             # What is kept waits quietly for its turn.
-            and (row.state in _MOVING or not row.kept)
+            and (row.state in MOVING or not row.kept)
         }
         if downloading != self._downloading:
             self._downloading = downloading
@@ -286,6 +390,6 @@ def _ordered(transfers: list[Transfer]) -> list[Transfer]:
 
     What failed stands above what is done: one bad file of five hundred must not be looked for.
     """
-    open_ones = [row for row in transfers if row.state not in _ENDED]
+    open_ones = [row for row in transfers if row.state not in ENDED]
     failed = [row for row in reversed(transfers) if row.state == State.FAILED]
     return open_ones + failed + [row for row in reversed(transfers) if row.state == State.DONE]

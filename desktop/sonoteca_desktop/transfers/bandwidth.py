@@ -8,6 +8,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from sonoteca_desktop.transfers.schedule import Schedule, limit_at
+
 _BURST = 0.25
 _REFILL = 0.05
 _SMOOTHING = 3.0
@@ -46,15 +48,40 @@ class Bucket:
         return max(0.0, (min(wanted, self.portion) - self._tokens) / self._rate)
 
 
-class Bandwidth:
-    """The one speed limit that all transfers share; a change of it is felt at once."""
+def minute_of_day() -> int:
+    """Minutes after midnight by the clock of this computer, as its user reads it."""
+    now = time.localtime()
+    return now.tm_hour * 60 + now.tm_min
 
-    def __init__(self, limit: int | None = None) -> None:
+
+class Bandwidth:
+    """The one speed limit that all transfers share; a change of it is felt at once.
+
+    `minute` is asked for the minute of the day whenever bytes are to go, as long as there is a
+    schedule.
+    """
+
+    def __init__(
+        self,
+        limit: int | None = None,
+        schedule: Schedule | None = None,
+        *,
+        minute: Callable[[], int] = minute_of_day,
+    ) -> None:
         self._changed = threading.Condition()
+        self._minute = minute
         self._bucket: Bucket | None = None
+        self._rate: int | None = None
         self._line: deque[object] = deque()
         self.limit: int | None = None
+        self.schedule = schedule
         self.set_limit(limit)
+
+    @property
+    def limit_now(self) -> int | None:
+        """The limit that holds at this time of the day."""
+        schedule = self.schedule
+        return self.limit if schedule is None else limit_at(self._minute(), self.limit, schedule)
 
     def set_limit(self, bytes_per_second: int | None) -> None:
         """Limit all transfers together, or (None) let them run."""
@@ -62,8 +89,13 @@ class Bandwidth:
             raise ValueError("a speed limit is at least one byte a second")
         with self._changed:
             self.limit = bytes_per_second
-            self._bucket = Bucket(bytes_per_second, time.monotonic()) if bytes_per_second else None
-            self._changed.notify_all()
+            self._follow()
+
+    def set_schedule(self, schedule: Schedule | None) -> None:
+        """Let another limit hold at certain hours, or (None) the same one all day."""
+        with self._changed:
+            self.schedule = schedule
+            self._follow()
 
     def wake(self) -> None:
         """Let everyone who waits look whether they are still wanted."""
@@ -72,7 +104,7 @@ class Bandwidth:
 
     def take(self, wanted: int, stopped: Callable[[], bool]) -> int:
         """How many of the `wanted` bytes may go now; waits for at least one, 0 once stopped."""
-        if self._bucket is None:
+        if self._bucket is None and self.schedule is None:
             return wanted
         me = object()
         with self._changed:
@@ -90,8 +122,16 @@ class Bandwidth:
             if self._bucket is not None and count:
                 self._bucket.give_back(count)
 
+    def _follow(self) -> None:
+        rate = self.limit_now
+        if rate != self._rate:
+            self._rate = rate
+            self._bucket = None if rate is None else Bucket(rate, time.monotonic())
+            self._changed.notify_all()
+
     def _wait(self, me: object, wanted: int, stopped: Callable[[], bool]) -> int:
         while not stopped():
+            self._follow()  # the hour may have come
             bucket = self._bucket
             if bucket is None:
                 return wanted

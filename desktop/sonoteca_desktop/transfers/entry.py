@@ -11,6 +11,8 @@ from sonoteca_desktop.transfers.bandwidth import Meter
 from sonoteca_desktop.transfers.control import Control
 from sonoteca_desktop.transfers.journal import Row
 from sonoteca_desktop.transfers.plan import PROGRESS, Kind, State
+from sonoteca_desktop.transfers.ways_out import way_out
+from sonoteca_shared import routes
 
 _CHANGING = frozenset({State.HASHING, State.RUNNING, State.WAITING})
 
@@ -36,6 +38,10 @@ class Transfer:
     sha256: str | None
     kept: bool = False
     """Nobody asked for this one: it is fetched for a pin."""
+    url: str = ""
+    """Where its bytes are on the server: a download's always, an upload's once it is done."""
+    way_out: str = ""
+    """What can be done when it waits, is blocked or has failed; or what happens by itself."""
 
 
 class Entry:
@@ -120,6 +126,8 @@ class Entry:
             sound_id=row.sound_id or None,
             sha256=row.sha256 or None,
             kept=bool(row.kept),
+            url=_address(row),
+            way_out=way_out(row.state, row.code),
         )
 
     def _note(self, now: float, held: float) -> str:
@@ -128,3 +136,9 @@ class Entry:
         seconds = math.ceil(max(self.next_at, held) - now)
         when = f"in {seconds} s" if seconds > 0 else "now"
         return f"{self.row.note}; trying again {when}"
+
+
+def _address(row: Row) -> str:
+    if row.kind is Kind.DOWNLOAD:
+        return row.url
+    return routes.fill(routes.SOUND_FILE, id=row.sound_id) if row.sound_id else ""

@@ -12,7 +12,10 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from sonoteca_desktop.transfers.plan import Kind, PathBlockedError, State
+from sonoteca_desktop.transfers.schedule import Schedule
 
 # Each step brings a list of the version before to the next one.
 _STEPS = (
@@ -49,8 +52,16 @@ CREATE TABLE pins (
     server TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (server, kind, value)
 ) STRICT
 """,
+    # Those of before stand in the order in which they came.
+    """
+ALTER TABLE transfers ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+UPDATE transfers SET place = key;
+ALTER TABLE transfers ADD COLUMN code TEXT NOT NULL DEFAULT '';
+""",
 )
 _LIMIT = "limit"
+_AT_ONCE = "at once"
+_SCHEDULE = "schedule"
 
 
 class JournalError(PathBlockedError):
@@ -98,6 +109,8 @@ class Row:
     """So many bytes are safe: of a download on our disk, of an upload as the server told."""
     state: State = State.QUEUED
     note: str = ""
+    code: str = ""
+    """What kind of trouble the note is about, as errors name it."""
     tries: int = 0
     corrupt: int = 0
     bad_replies: int = 0
@@ -106,6 +119,8 @@ class Row:
     kept: str = ""
     """The key of the pin that it was fetched for into a folder of our own; "" when by a user."""
     added: float
+    place: int = 0
+    """Those with a smaller one come first."""
 
 
 _COLUMNS = tuple(field.name for field in fields(Row))
@@ -161,9 +176,9 @@ class Journal:
             database.executemany("DELETE FROM transfers WHERE key = ?", [(key,) for key in keys])
 
     def rows(self, server: str) -> list[Row]:
-        """All transfers with a server, oldest first."""
+        """All transfers with a server, in their order."""
         with self._lock, self._transaction() as database:
-            found = database.execute(f"{_READ} WHERE server = ? ORDER BY key", (server,))
+            found = database.execute(f"{_READ} WHERE server = ? ORDER BY place, key", (server,))
             return [_row(values) for values in found]
 
     def pins(self, server: str) -> list[Pin]:
@@ -187,20 +202,30 @@ class Journal:
 
     def limit(self) -> int | None:
         """The speed limit in bytes a second, if there is one."""
-        with self._lock, self._transaction() as database:
-            found = database.execute(
-                "SELECT value FROM settings WHERE name = ?", (_LIMIT,)
-            ).fetchone()
-        return int(found[0]) if found else None
+        found = self._setting(_LIMIT)
+        return int(found) if found else None
 
     def set_limit(self, bytes_per_second: int | None) -> None:
         """Keep the speed limit."""
-        with self._lock, self._transaction() as database:
-            database.execute("DELETE FROM settings WHERE name = ?", (_LIMIT,))
-            if bytes_per_second is not None:
-                database.execute(
-                    "INSERT INTO settings VALUES (?, ?)", (_LIMIT, str(bytes_per_second))
-                )
+        self._set(_LIMIT, "" if bytes_per_second is None else str(bytes_per_second))
+
+    def schedule(self) -> Schedule | None:
+        """The hours with a speed limit of their own, if there are any."""
+        found = self._setting(_SCHEDULE)
+        return msgspec.json.decode(found, type=Schedule) if found else None
+
+    def set_schedule(self, schedule: Schedule | None) -> None:
+        """Keep the hours with a speed limit of their own."""
+        self._set(_SCHEDULE, "" if schedule is None else msgspec.json.encode(schedule).decode())
+
+    def at_once(self) -> int | None:
+        """How many transfers may run at once, if the user ever said."""
+        found = self._setting(_AT_ONCE)
+        return int(found) if found else None
+
+    def set_at_once(self, count: int) -> None:
+        """Keep how many transfers may run at once."""
+        self._set(_AT_ONCE, str(count))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -215,6 +240,15 @@ class Journal:
             stack.callback(self._database.close)
             self._open()
             stack.pop_all()
+
+    def _setting(self, name: str) -> str:
+        with self._lock, self._transaction() as database:
+            found = database.execute("SELECT value FROM settings WHERE name = ?", (name,))
+            return next((value for (value,) in found), "")
+
+    def _set(self, name: str, value: str) -> None:
+        with self._lock, self._transaction() as database:
+            database.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
 
     def _open(self) -> None:
         database = self._database

@@ -72,6 +72,7 @@ class Event(StrEnum):
     BLOCK = "block"
     FAIL = "fail"
     ANEW = "anew"
+    YIELD = "yield"
     DUE = "due"
     PAUSE = "pause"
     RESUME = "resume"
@@ -106,6 +107,7 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
             Event.BLOCK: State.BLOCKED,
             Event.FAIL: State.FAILED,
             Event.ANEW: State.QUEUED,
+            Event.YIELD: State.QUEUED,  # another one was moved before it
             Event.PAUSE: State.PAUSED,
             Event.RESTART: State.QUEUED,
         },

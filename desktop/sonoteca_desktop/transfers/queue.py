@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.transfers import orders, target
+from sonoteca_desktop.transfers.arrangement import AT_ONCE, AT_ONCE_MOST, Arrangement
 from sonoteca_desktop.transfers.bandwidth import Bandwidth
 from sonoteca_desktop.transfers.control import Control, StoppedError
 from sonoteca_desktop.transfers.download import Download, Landed, Wanted
@@ -51,7 +52,7 @@ class TransferQueue:
 
     Uploads go into one repository, downloads come from wherever the sounds are.
     `changed` is called, from any thread, after a transfer came, went or changed its state; how far
-    each has come is in `snapshot`.
+    each has come is in `snapshot`. Their order and how fast they may be is `arrangement`.
     """
 
     def __init__(
@@ -61,19 +62,19 @@ class TransferQueue:
         *,
         changed: Callable[[], None],
         heard: SoundCache | None = None,
-        at_once: int = 3,
+        at_once: int = AT_ONCE,
         repository: str = "main",
     ) -> None:
         self._journal = journal
         self._client = client
         self._changed = changed
-        self._at_once = at_once
         self._chance = random.SystemRandom()
-        self._bandwidth = Bandwidth(journal.limit())
+        self._bandwidth = Bandwidth(journal.limit(), journal.schedule())
         self._threads: list[threading.Thread] = []
         self._repository = repository
         self.server = orders.server_name(client.base_url)
-        self._roster = Roster(journal, self.server)
+        self._roster = Roster(journal, self.server, journal.at_once() or at_once)
+        self.arrangement = Arrangement(journal, self._roster, self._bandwidth, tell=self._tell)
         self._heard = heard
         if heard is not None:
             heard.lend_from(self._roster.part_of)
@@ -86,7 +87,7 @@ class TransferQueue:
         self._roster.restart()
         self._threads = [
             threading.Thread(target=self._work, name=f"transfer-{number}", daemon=True)
-            for number in range(self._at_once)
+            for number in range(AT_ONCE_MOST)
         ]
         for thread in self._threads:
             thread.start()
@@ -126,20 +127,22 @@ class TransferQueue:
             [orders.upload(self.server, _absolute(path), folder) for path, folder in files]
         )
 
-    def pause(self, key: int) -> None:
-        """Stop a transfer until `resume`, over restarts too."""
-        self._ask(Event.PAUSE, {key})
+    def pause(self, *keys: int) -> None:
+        """Stop transfers until `resume`, over restarts too."""
+        self._ask(Event.PAUSE, set(keys))
 
-    def resume(self, key: int) -> None:
-        """Let a paused transfer go on."""
-        self._ask(Event.RESUME, {key})
+    def resume(self, *keys: int) -> None:
+        """Let paused transfers go on."""
+        self._ask(Event.RESUME, set(keys))
 
-    def retry(self, key: int) -> None:
+    def retry(self, *keys: int) -> None:
         """Try again now what waits, is blocked or has failed."""
-        self._ask(Event.RETRY, {key})
+        self._ask(Event.RETRY, set(keys))
 
     def retry_waiting(self) -> None:
-        """The server answers again: nothing has to wait for it any longer."""
+        """The server or the network is back: nothing has to wait for it any longer."""
+        with self._roster.changing():
+            self._roster.hold(0.0)
         self._ask(
             Event.RETRY, {each.key for each in self.snapshot() if each.state is State.WAITING}
         )
@@ -152,9 +155,9 @@ class TransferQueue:
         """Let everything go on that is paused."""
         self._ask(Event.RESUME)
 
-    def cancel(self, key: int) -> None:
-        """Remove a transfer with what came of it so far; a finished file stays."""
-        self._remove(lambda entry: entry.row.key == key)
+    def cancel(self, *keys: int) -> None:
+        """Remove transfers with what came of them so far; finished files stay."""
+        self._remove(lambda entry: entry.row.key in keys)
 
     def clear_finished(self) -> None:
         """Remove the finished ones from the list; their files stay."""
@@ -162,8 +165,7 @@ class TransferQueue:
 
     def set_limit(self, bytes_per_second: int | None) -> None:
         """Limit the speed of all transfers together, at once and for good; None lifts it."""
-        self._bandwidth.set_limit(bytes_per_second)
-        self._journal.set_limit(bytes_per_second)
+        self.arrangement.set_limit(bytes_per_second)
 
     # What those who show it ask.
 
@@ -178,7 +180,7 @@ class TransferQueue:
         return self._roster.busy
 
     def snapshot(self) -> list[Transfer]:
-        """All transfers as they stand, oldest first; cheap enough for ten times a second."""
+        """All transfers as they stand, in their order; cheap enough for ten times a second."""
         return self._roster.snapshot()
 
     def local_file(self, sha256: str) -> Path | None:
@@ -209,7 +211,7 @@ class TransferQueue:
                     continue
                 if event is Event.RETRY:
                     entry.row.tries = entry.row.corrupt = entry.row.bad_replies = 0
-                    roster.release()
+                    roster.hold_no_longer()
                 elif event is Event.PAUSE and entry.control is not None:
                     entry.control.stop()
         self._tell()
@@ -237,14 +239,14 @@ class TransferQueue:
                 _logger.warning("%s", error)
                 with self._roster.changing():
                     entry.next_at = time.monotonic() + LOOK_AGAIN
-                    self._roster.step(entry, Event.BLOCK, str(error))
+                    self._roster.step(entry, Event.BLOCK, str(error), error.code)
             except Exception:  # one transfer's fault must not end the others
                 _logger.exception("The transfer of %s broke", entry.row.path)
                 with self._roster.changing():
                     note = "Something went wrong inside Sonoteca; its log says what"
                     self._roster.step(entry, Event.FAIL, note)
             with self._roster.changing():
-                entry.end()
+                self._roster.release(entry)
 
     def _handle(self, entry: Entry) -> None:
         try:
@@ -349,7 +351,7 @@ class TransferQueue:
             entry.next_at = max(time.monotonic() + delay, asked)
             if verdict.whole_server:
                 self._roster.hold(entry.next_at, asked=asked)
-            self._roster.step(entry, verdict.event, verdict.note)
+            self._roster.step(entry, verdict.event, verdict.note, error.code)
 
     def _clear_up(self, entry: Entry) -> None:
         """A removed transfer takes with it what came of it so far, here or on the server."""

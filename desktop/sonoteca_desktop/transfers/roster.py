@@ -19,18 +19,22 @@ from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
 from sonoteca_desktop.transfers.plan import Event, Kind, State, after
 
 _PATIENT = 2
+_ENDED = frozenset({State.DONE, State.FAILED})
 _BUSY = frozenset({State.QUEUED, State.HASHING, State.RUNNING, State.VERIFYING, State.WAITING})
 
 
 class Roster:
     """The list of transfers; callable from any thread.
 
-    Reading never waits for the disk: what has changed is written down by `write`, by whoever
-    changed it, and what others changed meanwhile goes with it.
+    `at_once` of them may run at once; set it inside `changing`. Reading never waits for the disk:
+    what has changed is written down by `write`, by whoever changed it, and what others changed
+    meanwhile goes with it.
     """
 
-    def __init__(self, journal: Journal, server: str) -> None:
+    def __init__(self, journal: Journal, server: str, at_once: int) -> None:
         self._journal = journal
+        self.at_once = at_once
+        self._in_hand = 0
         # Taken in this order. Nobody waits for the disk with _news in hand.
         self._writing = threading.Lock()
         self._news = threading.Condition()
@@ -58,7 +62,7 @@ class Roster:
             return any(each.row.state in _BUSY for each in self._shown())
 
     def snapshot(self) -> list[Transfer]:
-        """All transfers as they stand, oldest first."""
+        """All transfers as they stand, in their order."""
         now = time.monotonic()
         with self._news:
             return [each.view(now, self._hold_until) for each in self._shown()]
@@ -109,6 +113,10 @@ class Roster:
         same = {_sameness(row): row for row in unfinished}
         rows = [same.setdefault(_sameness(row), row) for row in rows]
         fresh = list({id(row): row for row in rows if not row.key}.values())
+        with self._news:
+            last = max((each.row.place for each in self._entries.values()), default=0)
+        for place, row in enumerate(fresh, last + 1):
+            row.place = place
         self._journal.add(fresh)
         with self.changing():
             for row in fresh:
@@ -126,18 +134,46 @@ class Roster:
         """Those transfers in the list that are wanted. Call it inside `changing`."""
         return [each for each in self._shown() if wanted(each)]
 
-    def step(self, entry: Entry, event: Event, note: str = "") -> bool:
-        """Let an event happen, if it means anything now. Call it inside `changing`."""
+    def step(self, entry: Entry, event: Event, note: str = "", code: str = "") -> bool:
+        """Let an event happen, if it means anything now. Call it inside `changing`.
+
+        `code` says what kind of trouble the note is about.
+        """
         state = after(entry.row.state, event)
         if state is None:
             return False
         if state is entry.row.state is State.BLOCKED:
-            entry.row.note = note  # looked at again; not worth a write
+            entry.row.note, entry.row.code = note, code  # looked at again; not worth a write
             entry.touch()
         elif (state, note) != (entry.row.state, entry.row.note):
-            entry.row.state, entry.row.note = state, note
+            entry.row.state, entry.row.note, entry.row.code = state, note, code
             self.touch(entry)
         return True
+
+    def reorder(self, rule: Callable[[list[int]], list[int]]) -> None:
+        """Let those that have not ended change places by a rule. Call it inside `changing`."""
+        standing = {each.row.key: each for each in self._shown() if each.row.state not in _ENDED}
+        places = [each.row.place for each in standing.values()]
+        for place, key in zip(places, rule(list(standing)), strict=True):
+            if standing[key].row.place != place:
+                standing[key].row.place = place
+                self.touch(standing[key])
+        for entries in (self._entries, self._asked, self._patient):
+            ordered = sorted(entries.items(), key=lambda item: item[1].row.place)
+            entries.clear()
+            entries.update(ordered)
+
+    def make_room(self) -> list[Entry]:
+        """Those that run and have to yield to what stands before them, if there is anything.
+
+        Call it inside `changing`. A file that is read for its hash is left alone: it would have to
+        be read from its beginning again.
+        """
+        now = time.monotonic()
+        wanting = [each for each in self._shown() if each.busy or self._is_due(each, now)]
+        wanting.sort(key=lambda each: bool(each.row.kept))  # nobody waits for those
+        late = [each for each in wanting[self.at_once :] if each.busy]
+        return [each for each in late if self.step(each, Event.YIELD)]
 
     def touch(self, entry: Entry) -> None:
         """Something has changed that has to be written. Call it inside `changing`."""
@@ -225,7 +261,7 @@ class Roster:
         self._asked_until = max(self._asked_until, asked)
         self._hold_until = max(until, self._asked_until)
 
-    def release(self) -> None:
+    def hold_no_longer(self) -> None:
         """Wait no longer: the user wants it now."""
         self._hold_until = self._asked_until = 0.0
 
@@ -233,6 +269,9 @@ class Roster:
         """The next transfer to work on, as soon as there is one; None when all is over."""
         with self._news:
             while not self._closed:
+                if self._in_hand >= self.at_once:
+                    self._news.wait()
+                    continue
                 now = time.monotonic()
                 entry, soonest = self._first_due(self._asked, now)
                 if entry is None and self._may_keep():
@@ -241,11 +280,17 @@ class Roster:
                     soonest = min(times, default=None)
                 if entry is not None:
                     entry.busy = True
+                    self._in_hand += 1
                     if entry.row.kept:
                         self._at_work.add(entry)
                     return entry
                 self._news.wait(None if soonest is None else soonest - now)
         return None
+
+    def release(self, entry: Entry) -> None:
+        """A worker has done with it, for now. Call it inside `changing`."""
+        entry.end()
+        self._in_hand -= 1
 
     def close(self) -> None:
         """Tell the workers to end, those in the middle of a transfer, too."""
@@ -276,7 +321,11 @@ class Roster:
     def _may_keep(self) -> bool:
         """Whether what nobody waits for may start: a worker stays free for what somebody does."""
         self._at_work = {each for each in self._at_work if each.busy}
-        return len(self._at_work) < _PATIENT
+        return len(self._at_work) < max(1, min(_PATIENT, self.at_once - 1))
+
+    def _is_due(self, entry: Entry, now: float) -> bool:
+        at = self._due_at(entry)
+        return at is not None and at <= now
 
     def _due_at(self, entry: Entry) -> float | None:
         """When a worker should look at a transfer; None: not before something happens to it."""

@@ -32,6 +32,7 @@ class Command(Enum):
     RESUME_ALL = ("Resume all transfers", "", "play")
     SHOW_TRANSFERS = ("Show transfers", "Ctrl+T", "")
     SWITCH_THEME = ("Light theme", "", "sun")
+    KEEP_RUNNING = ("Keep transfers running without the window", "", "")
     QUIT = ("Quit", "Ctrl+Q", "")
 
     def __init__(self, words: str, key: str, icon: str) -> None:
@@ -60,6 +61,7 @@ _MENU: tuple[Command | None, ...] = (
     Command.RESUME_ALL,
     Command.SHOW_TRANSFERS,
     Command.SWITCH_THEME,
+    Command.KEEP_RUNNING,
     None,
     Command.QUIT,
 )
@@ -95,7 +97,8 @@ class Commands(QObject):
                 action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
             (table if command in _TABLE_KEYS else window).addAction(action)
             self._actions[command] = action
-        self[Command.SHOW_TRANSFERS].setCheckable(True)
+        for switch in (Command.SHOW_TRANSFERS, Command.KEEP_RUNNING):
+            self[switch].setCheckable(True)
         self[Command.SHOW_TRANSFERS].setChecked(True)
         self.order = QActionGroup(self)
         for column in SORTS:

@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
+    QCheckBox,
     QDialog,
     QFileDialog,
     QSpinBox,
@@ -27,7 +28,7 @@ class ClosingAnswer(StrEnum):
     CANCEL = "Cancel"
 
 
-class _Question(QDialog):
+class Question(QDialog):
     """A title, a text, whatever stands between, and a row of buttons."""
 
     def __init__(self, theme: Theme, title: str, text: str, parent: QWidget | None) -> None:
@@ -67,25 +68,29 @@ class _Question(QDialog):
         super().keyPressEvent(event)
 
 
-class ClosingQuestion(_Question):
+class ClosingQuestion(Question):
     """Asks what becomes of running transfers when the window is closed.
 
     Signals:
-        answered(ClosingAnswer): once; closing the question itself is Cancel.
+        answered(ClosingAnswer, bool): once, and whether it holds from now on; closing the question
+            itself is Cancel.
     """
 
-    answered = Signal(object)
+    answered = Signal(object, object)
 
     def __init__(self, theme: Theme, running: int, parent: QWidget | None = None) -> None:
-        still = "1 transfer is" if running == 1 else f"{running} transfers are"
+        still = f"{_running(running)} {'is' if running == 1 else 'are'}"
         super().__init__(
             theme,
             f"{still} still running",
-            "They can go on in the background with the window minimised. Or they stop now, and "
-            "go on when you open Sonoteca again: downloads where they were, uploads from their "
-            "beginning.",
+            "They can go on in the background without the window. Or they stop now, and go on "
+            "where they were when you open Sonoteca again.",
             parent,
         )
+        self._always = QCheckBox("Do the same from now on", self)
+        self._always.setObjectName("closingAlways")
+        self.body.addWidget(self._always)
+        self.body.addSpacing(14)
         self.setObjectName("closingQuestion")
         self._answer = ClosingAnswer.CANCEL
         self.add_button(ClosingAnswer.CANCEL, "closingCancel").clicked.connect(self.reject)
@@ -104,10 +109,29 @@ class ClosingQuestion(_Question):
         self.accept()
 
     def _tell(self) -> None:
-        self.answered.emit(self._answer)
+        self.answered.emit(self._answer, self._always.isChecked())
 
 
-class LimitDialog(_Question):
+class QuitQuestion(Question):
+    """Asks whether to end the program while transfers run."""
+
+    def __init__(self, theme: Theme, running: int, parent: QWidget | None = None) -> None:
+        super().__init__(
+            theme,
+            f"Quit with {_running(running)} running?",
+            "Nothing is lost: they go on where they were when you open Sonoteca again.",
+            parent,
+        )
+        self.setObjectName("quitQuestion")
+        self.add_button("Cancel", "quitCancel").clicked.connect(self.reject)
+        self.add_button("Quit", "quitNow", primary=True).clicked.connect(self.accept)
+
+
+def _running(count: int) -> str:
+    return "1 transfer" if count == 1 else f"{count} transfers"
+
+
+class LimitDialog(Question):
     """Asks for a speed limit of one's own.
 
     Signals:

@@ -11,13 +11,13 @@ from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
 from sonoteca_desktop.models.sounds import SORTS, Column, SoundsModel
-from sonoteca_desktop.models.transfers import Action, TransfersModel
+from sonoteca_desktop.models.transfers import TransfersModel
 from sonoteca_desktop.sync.keeping import Pin
 from sonoteca_desktop.sync.mirror import ALL, Scope
 from sonoteca_desktop.views.asking import Asking
+from sonoteca_desktop.views.closing import Closing
 from sonoteca_desktop.views.commands import Command, Commands
 from sonoteca_desktop.views.connection import Connection, Reach
-from sonoteca_desktop.views.dialogs import ClosingAnswer, ClosingQuestion
 from sonoteca_desktop.views.drops import DropOverlay, DropWindow
 from sonoteca_desktop.views.keeping import Keeping
 from sonoteca_desktop.views.layout import column, row, rule
@@ -28,6 +28,7 @@ from sonoteca_desktop.views.sidebar import Sidebar
 from sonoteca_desktop.views.states import Way
 from sonoteca_desktop.views.theme import DARK, LIGHT, Theme
 from sonoteca_desktop.views.top_bar import TopBar
+from sonoteca_desktop.views.transfer_hands import TransferHands
 from sonoteca_desktop.views.transfers import TransfersPanel
 from sonoteca_desktop.views.waveform import PeaksSource, WaveformPainter
 
@@ -88,8 +89,6 @@ class MainWindow(DropWindow):
         self._server_url = server_url.rstrip("/")
         self._settled = False  # the table was shown, and has the keyboard
         self._leaving = False  # the search, for rows that are still to come
-        self._sure_to_close = False
-        self._question: ClosingQuestion | None = None
         waveforms = WaveformPainter(theme, peaks)
         centre = QWidget(self)
         self.top = TopBar(theme, centre)
@@ -105,6 +104,7 @@ class MainWindow(DropWindow):
         self.row_menu = self.commands.row_menu(self)
         self._asking = Asking(download_folder, self)
         self._keeping = Keeping(self.commands, sounds, self.library.table, self)
+        self.leaving = Closing(theme, transfers, self.commands[Command.KEEP_RUNNING], self)
         self._link = PlayerLink(player, self.player_bar, self.library.table, self)
         self._wire_library(peaks)
         self._wire_link()
@@ -132,7 +132,7 @@ class MainWindow(DropWindow):
 
     def set_server_url(self, url: str) -> None:
         """Where links to sounds begin."""
-        self._server_url = url.rstrip("/")
+        self._server_url = self._hands.server_url = url.rstrip("/")
         self._allow()
 
     # Everything in its place
@@ -188,11 +188,8 @@ class MainWindow(DropWindow):
 
     def _wire_transfers(self) -> None:
         panel, model = self.transfers, self._transfers
-        panel.actionRequested.connect(self._act)
-        panel.pauseAllRequested.connect(model.pause_all)
-        panel.resumeAllRequested.connect(model.resume_all)
-        panel.clearFinishedRequested.connect(model.clear_finished)
-        panel.limitChosen.connect(model.set_limit)
+        self._hands = TransferHands(panel, model, self._server_url, self)
+        self._hands.told.connect(self.show_notice)
         model.downloadingChanged.connect(self._sounds.set_downloading)
         model.statusChanged.connect(self._allow)
         self._sounds.set_downloading(model.downloading)
@@ -213,7 +210,7 @@ class MainWindow(DropWindow):
             (Command.RESUME_ALL, self._transfers.resume_all),
             (Command.SHOW_TRANSFERS, self._show_transfers),
             (Command.SWITCH_THEME, self._switch_theme),
-            (Command.QUIT, self.close),
+            (Command.QUIT, self.leaving.quit),
         ):
             self.commands[command].triggered.connect(slot)
         self.commands.order.triggered.connect(self._order_by)
@@ -295,9 +292,6 @@ class MainWindow(DropWindow):
 
     # What is asked for
 
-    def _act(self, key: int, action: str) -> None:
-        self._transfers.act(key, Action(action))
-
     def _download(self) -> None:
         self._asking.download(self.library.table.chosen_sounds())
 
@@ -364,22 +358,9 @@ class MainWindow(DropWindow):
     # Closing
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        running = self._transfers.open_count
-        if running and not self._sure_to_close:
+        if not self.leaving.allows():
             event.ignore()
-            if self._question is None:
-                self._question = ClosingQuestion(self._theme, running, self)
-                self._question.answered.connect(self._answer_closing)
-                self._question.open()
             return
         self._link.stop()
         event.accept()
         self.closing.emit()
-
-    def _answer_closing(self, answer: ClosingAnswer) -> None:
-        self._question = None
-        if answer == ClosingAnswer.KEEP:
-            self.showMinimized()
-        elif answer == ClosingAnswer.STOP:
-            self._sure_to_close = True
-            self.close()

@@ -22,6 +22,16 @@ _ICONS = {
     Action.RESUME: "play",
     Action.RETRY: "rotate-cw",
     Action.CANCEL: "x",
+    Action.REMOVE: "x",
+}
+_MARKS = {
+    State.QUEUED: "clock",
+    State.HASHING: "search",
+    State.VERIFYING: "search",
+    State.WAITING: "clock",
+    State.PAUSED: "pause",
+    State.BLOCKED: "triangle-alert",
+    State.FAILED: "circle-alert",
 }
 _BARS = {
     State.HASHING: "faint",
@@ -30,7 +40,9 @@ _BARS = {
     State.DONE: "done",
     State.WAITING: "danger",
 }
-_IN_WORDS = frozenset({State.FAILED, State.BLOCKED})  # two lines of reasons in place of the bar
+_IN_WORDS = frozenset(
+    {State.FAILED, State.BLOCKED}
+)  # the reason and the way out in place of the bar
 _LINES = {State.FAILED: "danger", State.BLOCKED: "danger", State.WAITING: "danger"}
 
 
@@ -59,6 +71,10 @@ class TransferDelegate(QStyledItemDelegate):
             return
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if state & QStyle.StateFlag.State_Selected:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._theme.color("selection"))
+            painter.drawRoundedRect(QRectF(rect).adjusted(6.5, 1.5, -6.5, -1.5), 8, 8)
         if state & QStyle.StateFlag.State_HasFocus:
             painter.setPen(self._theme.color("accent"))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -104,20 +120,27 @@ class TransferDelegate(QStyledItemDelegate):
         middle = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(QRectF(left + 16, rect.top() + 8, room - 16, 18), middle, name)
         painter.setFont(self._theme.font(11))
-        painter.setPen(self._theme.color(_LINES.get(transfer.state, "dim")))
-        lines = QRect(left, rect.top() + 30, rect.width() - 2 * _EDGE, 15)
-        if transfer.state in _IN_WORDS:
-            lines.setHeight(29)
-        self._paint_line(painter, lines, str(index.data(LineRole)))
+        tone = _LINES.get(transfer.state, "dim")
+        indent = self._paint_mark(
+            painter, QRectF(left - 2, rect.top() + 30, 13, 14), transfer, tone
+        )
+        painter.setPen(self._theme.color(tone))
+        line = QRect(left + indent, rect.top() + 30, rect.width() - 2 * _EDGE - indent, 15)
+        if transfer.state not in _IN_WORDS:
+            _paint_line(painter, line, str(index.data(LineRole)))
+            return
+        _paint_line(painter, line, transfer.note)
+        painter.setPen(self._theme.color("dim"))
+        _paint_line(painter, line.translated(0, 15), transfer.way_out)
 
-    def _paint_line(self, painter: QPainter, area: QRect, words: str) -> None:
-        """As many lines as fit; what does not is cut off with an ellipsis."""
-        metrics = painter.fontMetrics()
-        wrap = Qt.TextFlag.TextWordWrap
-        lines = area.height() // 14
-        room = area.width() * lines - (24 if lines > 1 else 0)  # a wrapped line wastes its end
-        short = metrics.elidedText(words, Qt.TextElideMode.ElideRight, room)
-        painter.drawText(area, int(wrap) if lines > 1 else 0, short)
+    def _paint_mark(self, painter: QPainter, place: QRectF, transfer: Transfer, tone: str) -> int:
+        """Paint the icon of a state that is not plain to see; the width that it takes."""
+        mark = _MARKS.get(transfer.state)
+        if mark is None:
+            return 0
+        ratio = painter.device().devicePixelRatioF()
+        paint_pixmap(painter, place, self._theme.pixmap(mark, tone, 12, ratio=ratio))
+        return 16
 
     def _paint_bar(self, painter: QPainter, rect: QRect, transfer: Transfer) -> None:
         if transfer.state in _IN_WORDS:
@@ -133,3 +156,10 @@ class TransferDelegate(QStyledItemDelegate):
             track.setWidth(max(track.width() * share, 4))
             painter.setBrush(self._theme.color(_BARS.get(transfer.state, "faint")))
             painter.drawRoundedRect(track, 2, 2)
+
+
+def _paint_line(painter: QPainter, area: QRect, words: str) -> None:
+    """One line; what does not fit is cut off with an ellipsis."""
+    metrics = painter.fontMetrics()
+    short = metrics.elidedText(words, Qt.TextElideMode.ElideRight, area.width())
+    painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, short)
