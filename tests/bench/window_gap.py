@@ -31,7 +31,7 @@ from tests.kit.wavs import write_wav
 
 TICK_MS = 5
 AT_ONCE = 4
-FRAMES = 200_000_000  # 800 MB
+FRAMES = 100_000_000  # 400 MB
 IDLE_SECONDS = 5
 
 

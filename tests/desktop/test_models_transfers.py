@@ -206,6 +206,20 @@ def test_thousands_come_in_one_step(queue: PaperQueue, model: TransfersModel) ->
     assert inserted == [(0, 4999)]
 
 
+def test_one_that_is_done_sinks_below_thousands_in_one_step(
+    queue: PaperQueue, model: TransfersModel
+) -> None:
+    queue.rows = [transfer(key, State.QUEUED) for key in range(2000)]
+    model.poll()
+    moved: list[tuple[int, int]] = []
+    model.rowsMoved.connect(lambda _from, first, _last, _to, row: moved.append((first, row)))
+    for key in (0, 1, 2):
+        queue.rows[key] = transfer(key, State.DONE)
+    model.poll()
+    assert len(moved) <= 6
+    assert keys(model) == [*range(3, 2000), 2, 1, 0]
+
+
 def test_actions_reach_the_queue(queue: PaperQueue, model: TransfersModel) -> None:
     for action in (Action.PAUSE, Action.RESUME, Action.RETRY, Action.CANCEL):
         model.act([7, 8], action)

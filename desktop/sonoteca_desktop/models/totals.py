@@ -125,6 +125,16 @@ def add_up(transfers: Sequence[Transfer], before: Collection[int] = ()) -> Total
     )
 
 
+def in_order(transfers: Sequence[Transfer]) -> list[Transfer]:
+    """What still has to be done in the order of the queue, then what ended, the latest first.
+
+    What failed stands above what is done: one bad file of five hundred must not be looked for.
+    """
+    open_ones = [row for row in transfers if row.state not in ENDED]
+    failed = [row for row in reversed(transfers) if row.state == State.FAILED]
+    return open_ones + failed + [row for row in reversed(transfers) if row.state == State.DONE]
+
+
 def _sent(transfer: Transfer) -> int:
     # What was read for a hash was not sent.
     return 0 if transfer.state is State.HASHING else min(transfer.done, transfer.total)

@@ -19,7 +19,7 @@ from PySide6.QtCore import (
 )
 
 from sonoteca_desktop.models import units
-from sonoteca_desktop.models.totals import ENDED, MOVING, Batch, Filter, Totals, add_up
+from sonoteca_desktop.models.totals import ENDED, MOVING, Batch, Filter, Totals, add_up, in_order
 from sonoteca_desktop.models.transfer_words import state_words, trouble
 from sonoteca_desktop.transfers.queue import Kind, State, Transfer, TransferQueue
 from sonoteca_desktop.transfers.ranking import Move
@@ -296,7 +296,7 @@ class TransfersModel(QAbstractListModel):
 
     def poll(self) -> None:
         """Look at the queue and show what changed."""
-        fresh = _ordered(self._queue.snapshot())
+        fresh = in_order(self._queue.snapshot())
         if fresh == self._all:
             return
         was_done = {row.key for row in self._all if row.state == State.DONE}
@@ -325,12 +325,13 @@ class TransfersModel(QAbstractListModel):
         """Turn the rows into the fresh ones by the steps that views understand."""
         self._remove_all_but({row.key for row in fresh})
         keys = [row.key for row in self._rows]
+        sinking = {row.key: place for place, row in enumerate(fresh)}
         there = set(keys)
         for place, row in enumerate(fresh):
             if place < len(keys) and keys[place] == row.key:
                 continue
             if row.key in there:
-                self._move(keys, keys.index(row.key, place), place)
+                self._bring(keys, place, row.key, sinking)
             else:
                 self._insert(keys, fresh, place, there)
         for place, row in enumerate(fresh):
@@ -352,8 +353,23 @@ class TransfersModel(QAbstractListModel):
             self.endRemoveRows()
             last = first - 1
 
+    def _bring(self, keys: list[int], place: int, key: int, sinking: dict[int, int]) -> None:
+        """Bring a row up, or let those sink that stand in its place and go further.
+
+        One that is done sinks below thousands: in one step, not by lifting each of them. Each
+        sinks once at most.
+        """
+        while keys[place] != key:
+            source = keys.index(key, place)
+            goal = min(sinking.pop(keys[place], 0), len(keys) - 1)
+            if goal > source:
+                self._move(keys, place, goal)
+            else:
+                self._move(keys, source, place)
+
     def _move(self, keys: list[int], source: int, target: int) -> None:
-        self.beginMoveRows(QModelIndex(), source, source, QModelIndex(), target)
+        before = target + 1 if target > source else target
+        self.beginMoveRows(QModelIndex(), source, source, QModelIndex(), before)
         self._rows.insert(target, self._rows.pop(source))
         keys.insert(target, keys.pop(source))
         self.endMoveRows()
@@ -383,13 +399,3 @@ class TransfersModel(QAbstractListModel):
         if downloading != self._downloading:
             self._downloading = downloading
             self.downloadingChanged.emit(downloading)
-
-
-def _ordered(transfers: list[Transfer]) -> list[Transfer]:
-    """What still has to be done in the order of the queue, then what ended, the latest first.
-
-    What failed stands above what is done: one bad file of five hundred must not be looked for.
-    """
-    open_ones = [row for row in transfers if row.state not in ENDED]
-    failed = [row for row in reversed(transfers) if row.state == State.FAILED]
-    return open_ones + failed + [row for row in reversed(transfers) if row.state == State.DONE]

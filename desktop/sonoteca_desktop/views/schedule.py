@@ -28,12 +28,12 @@ class ScheduleDialog(Question):
         super().__init__(
             theme,
             "Speed at certain hours",
-            "Between these times of every day this limit holds in place of the usual one.",
+            "Between these times this limit holds in place of the usual one.",
             parent,
         )
         self.setObjectName("scheduleDialog")
         shown = schedule or _NIGHT
-        self._on = QCheckBox("Every day from", self)
+        self._on = QCheckBox("Daily from", self)
         self._on.setObjectName("scheduleOn")
         self._start = self._time("scheduleStart", "Begins at", shown.start)
         self._end = self._time("scheduleEnd", "Ends at", shown.end)
