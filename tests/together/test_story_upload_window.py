@@ -67,7 +67,7 @@ def test_an_upload_is_paused_over_a_restart_of_the_window_and_goes_on(
             client.queue.set_limit(None)
             click(qtbot, client, Action.RESUME)
             wait_for(qtbot, lambda: is_in(client, "rain.wav", State.DONE), seconds=30)
-            assert words(client) == "25 MB · uploaded"
+            wait_for(qtbot, lambda: words(client) == "25 MB · uploaded")
             wait_for(qtbot, lambda: rows(client) == [("", "rain.wav")])
         assert counted.asked - size < 2 * MIB
         [sound] = requests.get(f"{server.url}/info", timeout=10).json()
