@@ -75,7 +75,7 @@ class Scene(QObject):
     def _shoot(self) -> None:
         self._desktop.window.grab().save(str(self._picture))
         self._desktop.close()
-        QApplication.quit()
+        QApplication.exit()  # asked to quit, the window would ask back: a transfer is running
 
     def _download(self, *names: str) -> None:
         rows = range(self._desktop.sounds.rowCount())

@@ -1,4 +1,4 @@
-"""sonoteca: the window."""
+"""sonoteca: the window, or push, pull and list from a shell."""
 
 from __future__ import annotations
 
@@ -9,13 +9,26 @@ import sys
 from pathlib import Path
 
 from sonoteca_desktop.settings import DEFAULT_SERVER, default_folder
+from sonoteca_desktop.shell.arguments import COMMANDS
 from sonoteca_shared import __version__
 from sonoteca_shared.errors import SonotecaError
 
+_WITH_VALUE = ("--server", "--data")
+
 
 def main(argv: list[str] | None = None) -> int:
-    """Open the window; its exit code."""
-    given = _parser().parse_args(argv)
+    """Open the window or carry out a command; its exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    place = _command_at(words)
+    if place is not None:
+        # Imported here, as the window is below: neither waits for what the other needs.
+        from sonoteca_desktop.shell.commands import run as run_command
+
+        return run_command([words[place], *words[:place], *words[place + 1 :]])
+    return _open_window(_parser().parse_args(words))
+
+
+def _open_window(given: argparse.Namespace) -> int:
     # Two lines that Qt prints wherever PipeWire is absent, and that help nobody.
     quiet = "qt.multimedia.symbolsresolver=false;qt.multimedia.ffmpeg=false"
     os.environ.setdefault("QT_LOGGING_RULES", quiet)
@@ -30,10 +43,19 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+def _command_at(words: list[str]) -> int | None:
+    """The place of push, pull or list, when that is the first word that is no option."""
+    place = 0
+    while place < len(words) and words[place].startswith("-"):
+        place += 2 if words[place] in _WITH_VALUE else 1
+    return place if place < len(words) and words[place] in COMMANDS else None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sonoteca",
-        description="Opens the window of a Sonoteca library.",
+        description="Opens the window of a Sonoteca library. From a shell, `sonoteca push`, "
+        "`sonoteca pull` and `sonoteca list` work without it: each has a --help of its own.",
         epilog="example: sonoteca --server http://127.0.0.1:8282 take1.wav",
     )
     parser.add_argument("--version", action="version", version=f"Sonoteca {__version__}")

@@ -28,10 +28,12 @@ from sonoteca_desktop.playback.engine import Player
 from sonoteca_desktop.playback.output import OutputFactory
 from sonoteca_desktop.settings import Choices, ClosingChoice, Places
 from sonoteca_desktop.sync.engine import SyncEngine, SyncState
+from sonoteca_desktop.sync.keeping import Keeper
 from sonoteca_desktop.sync.mirror import Mirror
 from sonoteca_desktop.transfers.gather import Gathered, gather
 from sonoteca_desktop.transfers.journal import Journal
 from sonoteca_desktop.transfers.queue import TransferQueue
+from sonoteca_desktop.transfers.soundcache import SoundCache
 from sonoteca_desktop.views.commands import Command
 from sonoteca_desktop.views.connection import Connection, Reach
 from sonoteca_desktop.views.dialogs import ClosingAnswer
@@ -69,11 +71,23 @@ class Desktop(QObject):
         self.client = Client(server)
         self.mirror = Mirror(self.places.mirror)
         self.journal = Journal(self.places.journal)
+        self.heard = SoundCache(self.places.sounds, self.choices.cache_bytes)
         self.queue = TransferQueue(
-            self.journal, self.client, changed=self.bridge.tell_transfers_changed
+            self.journal,
+            self.client,
+            changed=self.bridge.tell_transfers_changed,
+            heard=self.heard,
+        )
+        self.keeper = Keeper(
+            self.mirror,
+            self.journal,
+            self.queue,
+            self.places.kept,
+            changed=self.bridge.tell_kept_changed,
+            told=self.bridge.tell,
         )
         self.sync = SyncEngine(self.mirror, self.client, self.bridge.tell_synced)
-        self.player = Player(self.client, self.places.sounds, output)
+        self.player = Player(self.client, self.heard, output)
         self.sounds = SoundsModel(self.mirror, self)
         self.transfers = TransfersModel(self.queue, self)
         self.overviews = Overviews(self.client, self.places.overviews, self)
@@ -108,6 +122,8 @@ class Desktop(QObject):
         self.sounds.refresh()
         self.queue.start()
         self.sync.start()
+        self.keeper.start()
+        self._kept_changed()
         self._look_for_files()
         application = QApplication.instance()
         assert isinstance(application, QApplication)
@@ -126,6 +142,7 @@ class Desktop(QObject):
         self.transfers.stop()
         self.player.shutdown()
         self.sync.stop()
+        self.keeper.stop()
         self.queue.stop()
         self.overviews.close()
         self.sounds.close()
@@ -151,7 +168,11 @@ class Desktop(QObject):
         bridge.synced.connect(self._synced)
         bridge.transfersChanged.connect(self._transfers_changed)
         bridge.gathered.connect(self._gathered)
+        bridge.keptChanged.connect(self._kept_changed)
+        bridge.told.connect(self._told)
         window.filesDropped.connect(self.upload)
+        window.pinRequested.connect(self.keeper.pin)
+        window.freeRequested.connect(self.keeper.free)
         window.playRequested.connect(self._play)
         window.downloadRequested.connect(self._download)
         window.downloadFolderChosen.connect(self._choose_download_folder)
@@ -190,12 +211,23 @@ class Desktop(QObject):
         if state.changed:
             self.overviews.forget_missing()
             self.sounds.refresh()
+            self.keeper.look()
 
     def _transfers_changed(self) -> None:
         if self._closed:
             return
         self.transfers.poll()
         self.sounds.set_local(self.queue.local_digests())
+        self.keeper.look_at_files()
+
+    def _kept_changed(self) -> None:
+        if not self._closed:
+            self.sounds.set_pinned(self.keeper.digests)
+            self.window.show_pins(self.keeper.pins)
+
+    def _told(self, sentence: str) -> None:
+        if not self._closed:
+            self.window.show_notice(sentence)
 
     def _gathered(self, gathered: Gathered) -> None:
         if self._closed:

@@ -86,11 +86,15 @@ class Bridge(QObject):
         synced(SyncState): the mirror has news, or the server came or went.
         transfersChanged(): transfers came, went or changed their state; ten times a second at most.
         gathered(Gathered): a drop was looked through.
+        keptChanged(): other things are kept on this computer for good.
+        told(str): something that the user should read.
     """
 
     synced = Signal(object)
     transfersChanged = Signal()
     gathered = Signal(object)
+    keptChanged = Signal()
+    told = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -104,6 +108,14 @@ class Bridge(QObject):
     def tell_transfers_changed(self) -> None:
         """The listener of the transfer queue."""
         self._transfers.tell()
+
+    def tell_kept_changed(self) -> None:
+        """The listener of the keeper."""
+        self.keptChanged.emit()
+
+    def tell(self, sentence: str) -> None:
+        """Have the user read something."""
+        self.told.emit(sentence)
 
     def run(self, work: Callable[[], T], done: Callable[[T], object] = lambda _: None) -> None:
         """Run `work` in a thread and give its result to `done`, a signal's emit, there."""

@@ -10,9 +10,8 @@ import contextlib
 import ipaddress
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -21,14 +20,22 @@ import msgspec
 import requests
 import urllib3
 
+from sonoteca_desktop.answers import Answer, parse_retry_after, read_up_to, reason
 from sonoteca_desktop.line import Line
 from sonoteca_shared import __version__, routes
 from sonoteca_shared.errors import SonotecaError
-from sonoteca_shared.models import ChangePage, Problem, Sound, Uploaded
+from sonoteca_shared.models import ChangePage, Problem, Sound, SoundPage, Uploaded
 
 BLOCK = 256 << 10
 
+UNEXPLAINED = "unexplained"
+"""The code of a refusal that is none of ours: from another server, or from what is on the way."""
+
 _CONNECT_TIMEOUT = 10.0
+_MOST_REDIRECTS = 5
+# More than any answer of ours has; what is longer is not read to its end.
+_LONGEST_ANSWER = 256 << 20
+_LONGEST_REFUSAL = 64 << 10
 _SILENCE_TIMEOUT = 30.0
 # After the last byte of an upload the server syncs the file to its disk before it answers.
 UPLOAD_TIMEOUT = 300.0
@@ -40,6 +47,15 @@ class ServerUnreachableError(SonotecaError):
     """The network between us and the server does not work; trying again later may."""
 
     code = "server-unreachable"
+
+
+class ServerReplacedError(ServerUnreachableError):
+    """Something else answers where the server should: a page to log in to the network, say."""
+
+    code = "server-replaced"
+
+    def __init__(self, base_url: str, what: str) -> None:
+        super().__init__(f"The server at {base_url} cannot be reached: {what}")
 
 
 class ServerRefusedError(SonotecaError):
@@ -95,6 +111,19 @@ class _Missing(msgspec.Struct):
     missing: list[str]
 
 
+class Understood(msgspec.Struct, frozen=True):
+    """What the server made of a query, and the parts that it left out."""
+
+    understood: str = ""
+    ignored: tuple[str, ...] = ()
+
+
+class FoundPage(SoundPage, frozen=True, kw_only=True):
+    """A page of the sounds that match a query."""
+
+    query: Understood = Understood()
+
+
 class Client:
     """One server; callable from any thread, each has connections of its own."""
 
@@ -121,9 +150,17 @@ class Client:
         headers = {"Accept": "application/octet-stream"}
         return self.request("GET", path, headers=headers).content
 
+    def read(self, path: str, answer: type[_Answer]) -> _Answer:
+        """What is at a path, as this type."""
+        return self._decode(self.request("GET", path), answer)
+
     def sound(self, path: str) -> Sound:
         """The sound at a path that the server named."""
-        return self._decode(self.request("GET", path), Sound)
+        return self.read(path, Sound)
+
+    def find(self, path: str) -> FoundPage:
+        """The page of sounds at a path: `/api/v1/sounds?…`, or the `next` of another page."""
+        return self.read(path, FoundPage)
 
     def missing(self, repository: str, digests: Sequence[str]) -> list[str]:
         """Those of at most 1,000 SHA-256 whose bytes the repository has not."""
@@ -158,7 +195,7 @@ class Client:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
             if etag:
                 headers["If-Range"] = etag
-        return self.request("GET", path, headers=headers, stream=True)
+        return self._open("GET", path, headers=headers)
 
     def close(self) -> None:
         """Let go of all idle connections, those of other threads too."""
@@ -181,27 +218,56 @@ class Client:
         *,
         headers: Mapping[str, str] | None = None,
         data: Body | bytes | None = None,
-        stream: bool = False,
+        silence_timeout: float | None = None,
+    ) -> Answer:
+        """Send one request; the answer when it is a success, else the error that it means."""
+        silence = silence_timeout or _SILENCE_TIMEOUT
+        response = self._open(method, path, headers=headers, data=data, silence_timeout=silence)
+        with self._network(), response:
+            content = read_up_to(response, _LONGEST_ANSWER)
+        if len(content) > _LONGEST_ANSWER:
+            raise ServerReplacedError(self.base_url, "what answers there does not end")
+        return Answer(response.status_code, response.headers, content)
+
+    def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: Body | bytes | None = None,
         silence_timeout: float | None = None,
     ) -> requests.Response:
-        """Send one request; the response when it is a success, else the error that it means."""
+        """A successful answer whose body is still to be read."""
         with self._network():
             response = self._session().request(
                 method,
                 self._url(path),
                 headers=headers,
                 data=data,  # type: ignore[arg-type]  # the stubs do not know sized iterables
-                stream=stream,
+                stream=True,
                 timeout=(_CONNECT_TIMEOUT, silence_timeout or _SILENCE_TIMEOUT),
                 # A redirected POST would become a GET, and the upload be taken for done.
                 allow_redirects=method == "GET",
             )
-        if response.ok and not response.is_redirect:
-            return response
-        with response:
-            raise _refusal(response)
+            if response.ok and not self._is_replaced(response):
+                return response
+            with response:
+                raise _refusal(response)
 
-    def _ask(self, path: str, question: object) -> requests.Response:
+    def _is_replaced(self, response: requests.Response) -> bool:
+        """False, or ServerReplacedError for what our server never answers to a client."""
+        what = ""
+        if response.is_redirect:
+            what = f"it sends us on to {response.headers['Location'][:100]}"
+        elif response.headers.get("Content-Type", "").startswith("text/html"):
+            what = "a page answers in its place, perhaps to log in to this network"
+        if what:
+            response.close()
+            raise ServerReplacedError(self.base_url, what)
+        return False
+
+    def _ask(self, path: str, question: object) -> Answer:
         headers = {"Content-Type": "application/json"}
         return self.request("POST", path, headers=headers, data=msgspec.json.encode(question))
 
@@ -211,6 +277,7 @@ class Client:
             session = requests.Session()
             # A proxy (or ~/.netrc) of the environment is never meant for this very computer.
             session.trust_env = not is_loopback(self.base_url)
+            session.max_redirects = _MOST_REDIRECTS
             session.headers["User-Agent"] = f"sonoteca/{__version__}"
             session.headers["Accept"] = "application/json"
             # Bytes are counted and compared: a coding on the way would change both.
@@ -231,7 +298,7 @@ class Client:
             HTTPStatus.OK, "foreign-link", "The server gave a link that leads elsewhere", path
         )
 
-    def _decode(self, response: requests.Response, answer: type[_Answer]) -> _Answer:
+    def _decode(self, response: Answer, answer: type[_Answer]) -> _Answer:
         try:
             return msgspec.json.decode(response.content, type=answer)
         except msgspec.DecodeError as error:
@@ -246,9 +313,12 @@ class Client:
     def _network(self) -> Iterator[None]:
         try:
             yield
+        except (requests.TooManyRedirects, ValueError) as error:
+            # In circles, or to what is no URL that can be asked.
+            raise ServerReplacedError(self.base_url, "it sends us astray") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise ServerUnreachableError(
-                f"The server at {self.base_url} cannot be reached: {_reason(error)}"
+                f"The server at {self.base_url} cannot be reached: {reason(error)}"
             ) from error
 
 
@@ -261,7 +331,7 @@ def read_some(response: requests.Response, count: int = BLOCK) -> bytes:
         data: bytes | None = response.raw.read1(count, decode_content=False)
     # A socket that is shut down by `interrupt` may also say OSError or ValueError (closed file).
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise ServerUnreachableError(f"The connection broke: {_reason(error)}") from error
+        raise ServerUnreachableError(f"The connection broke: {reason(error)}") from error
     return data or b""  # None once the response is closed
 
 
@@ -286,65 +356,17 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that a Retry-After field asks to wait (RFC 9110 section 10.2.3)."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        # Against the reply's own Date: our clock may be wrong.
-        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))
-    except (ValueError, TypeError):
-        return None
-    return max(0.0, wait.total_seconds())
-
-
 def _refusal(response: requests.Response) -> ServerRefusedError:
     retry_after = parse_retry_after(response.headers)
     try:
-        problem = msgspec.json.decode(response.content, type=Problem)
+        problem = msgspec.json.decode(read_up_to(response, _LONGEST_REFUSAL), type=Problem)
     except (msgspec.DecodeError, requests.RequestException):
         # An answer to HEAD has no body; of an upload it may say why it was refused.
         code = response.headers.get("Sonoteca-Refused", "")
         title = f"The server answered {response.status_code} {response.reason or ''}".strip()
         if code:
             title = f"The server looked at the file and does not take it ({code})"
-        return ServerRefusedError(
-            response.status_code, code or "unexplained", title, "", retry_after
-        )
+        return ServerRefusedError(response.status_code, code or UNEXPLAINED, title, "", retry_after)
     return ServerRefusedError(
         response.status_code, problem.code, problem.title, problem.detail, retry_after
     )
-
-
-# The first that is in the chain of causes gives the sentence; the most telling come first.
-_REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (urllib3.exceptions.NameResolutionError, "its name is not known to this network"),
-    (urllib3.exceptions.SSLError, "the secure connection could not be made"),
-    (ConnectionRefusedError, "nothing answers there"),
-    (urllib3.exceptions.ConnectTimeoutError, "it does not answer"),
-    (urllib3.exceptions.ReadTimeoutError, "it has gone silent"),
-    (TimeoutError, "it has gone silent"),
-    (ConnectionResetError, "the connection broke"),
-    (urllib3.exceptions.ProtocolError, "the connection broke"),
-)
-
-
-def _reason(error: BaseException) -> str:
-    causes = list(_causes(error))
-    for kind, sentence in _REASONS:
-        if any(isinstance(cause, kind) for cause in causes):
-            return sentence
-    return str(error) or type(error).__name__
-
-
-def _causes(error: BaseException) -> Iterable[BaseException]:
-    """An error and all that it was made from: urllib3 and requests wrap one in another."""
-    seen: set[int] = set()
-    ahead: list[object] = [error]
-    while ahead:
-        cause = ahead.pop(0)
-        if isinstance(cause, BaseException) and id(cause) not in seen:
-            seen.add(id(cause))
-            yield cause
-            ahead += [*cause.args, getattr(cause, "reason", None), cause.__context__]

@@ -24,6 +24,8 @@ class Choices(msgspec.Struct, kw_only=True):
     volume: float = 1.0
     download_folder: str = ""
     geometry: str = ""
+    cache_bytes: int = 2 << 30
+    """How much of what was heard is kept on this computer; what plays now may take more."""
     closing: ClosingChoice = "ask"
     """What becomes of running transfers when the window is closed."""
 
@@ -46,6 +48,11 @@ class Places:
         return self.folder / "journal.sqlite"
 
     @property
+    def errands(self) -> Path:
+        """The journals of commands of the shell, one each."""
+        return self.folder / "errands"
+
+    @property
     def mirror(self) -> Path:
         """The local catalogue."""
         return self._own / "mirror.sqlite"
@@ -54,6 +61,11 @@ class Places:
     def sounds(self) -> Path:
         """Bytes that were heard."""
         return self._own / "sounds"
+
+    @property
+    def kept(self) -> Path:
+        """Sounds that are kept here for good."""
+        return self._own / "kept"
 
     @property
     def overviews(self) -> Path:

@@ -27,6 +27,7 @@ from sonoteca_server.jobs.upkeep import Upkeep
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
+from sonoteca_server.library.lists import Lists
 from sonoteca_server.library.objects import Objects
 from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
@@ -38,6 +39,7 @@ from sonoteca_server.storage.local import LocalBlobs, make_folder
 from sonoteca_server.wire.connections import raise_open_files
 from sonoteca_server.wire.patience import Limits
 from sonoteca_server.wire.sendfile import SendingServer
+from sonoteca_server.wire.turns import Turns
 from sonoteca_shared.errors import SonotecaError
 
 _FINISH_S = 10.0  # what requests that cannot be resumed have when the server is to stop
@@ -138,6 +140,7 @@ def _services(settings: Settings, library: Library, analysis: Analysis) -> Servi
     ingest = Ingest(library.catalog, library.blobs, analysis.wake)
     return Services(
         facets=FacetCounts(library.catalog),
+        lists=Lists(library.catalog),
         sounds=Sounds(library.catalog, library.blobs, analysis.wake),
         ingest=ingest,
         objects=Objects(library.catalog, library.blobs),
@@ -148,6 +151,7 @@ def _services(settings: Settings, library: Library, analysis: Analysis) -> Servi
         uploads=Uploads(library.catalog, library.parts, ingest, expiry_s=settings.upload_expiry_s),
         blobs=library.blobs,
         running=Running(),
+        turns=Turns(),
         public_url=settings.public_url,
         max_upload_bytes=settings.max_upload_bytes,
         min_free_bytes=settings.min_free_bytes,

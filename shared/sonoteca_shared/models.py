@@ -296,3 +296,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str
     detail: str = ""
     instance: str = ""
+
+
+# msgspec finds out what a Struct holds when the first one is read, and two threads that do so at
+# the same time crash it: here there is one.
+for _kind in tuple(vars().values()):
+    if isinstance(_kind, type) and issubclass(_kind, msgspec.Struct):
+        msgspec.json.Decoder(_kind)

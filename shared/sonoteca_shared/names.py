@@ -14,13 +14,15 @@ MAX_BYTES = 255
 MAX_FOLDER_BYTES = 2_000
 _SEPARATORS = re.compile(r"[/\\]+")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Longer than that, what follows a dot is no ending.
+_MOST_OF_ENDING = 10
 _DIGITS = re.compile(r"([0-9]+)")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def clean_name(text: str) -> str:
     """The last part of a path as a name, "" when nothing of it is left."""
-    return _component(_SEPARATORS.split(text)[-1])
+    return _component(_SEPARATORS.split(text)[-1], ending=True)
 
 
 def clean_folder(text: str) -> str:
@@ -52,10 +54,10 @@ def is_repository(text: str) -> bool:
     return _REPOSITORY.fullmatch(text) is not None
 
 
-def _component(text: str) -> str:
+def _component(text: str, *, ending: bool = False) -> str:
     normal = unicodedata.normalize("NFC", text)
     kept = "".join(c for c in normal if unicodedata.category(c) not in _HIDDEN and c not in _BIDI)
-    cut = _cut(kept.strip(), MAX_BYTES).strip()
+    cut = (_cut_within if ending else _cut)(kept.strip(), MAX_BYTES).strip()
     return "" if set(cut) <= {"."} else cut
 
 
@@ -65,3 +67,12 @@ _HIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 def _cut(text: str, most_bytes: int) -> str:
     return text.encode()[:most_bytes].decode(errors="ignore")
+
+
+def _cut_within(name: str, most_bytes: int) -> str:
+    """Cut a name before its ending, which says what it is."""
+    stem, dot, ending = name.rpartition(".")
+    tail = dot + ending
+    if not stem or len(tail) > _MOST_OF_ENDING:
+        return _cut(name, most_bytes)
+    return _cut(stem, most_bytes - len(tail.encode())) + tail

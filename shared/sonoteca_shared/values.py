@@ -21,8 +21,8 @@ _COUNTS = {"": 1, "k": 1_000}
 _UNITS: dict[str, dict[str, int | Decimal]] = {
     "rate": {**_COUNTS, "hz": 1, "khz": 1_000},
     "size": {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "kb": 10**3, "mb": 10**6,
-             "gb": 10**9},
-    "dur": {"": 1, "s": 1, "ms": Decimal("0.001"), "min": 60, "h": 3_600},
+             "gb": 10**9, "t": 10**12, "tb": 10**12},
+    "dur": {"": 1, "s": 1, "ms": Decimal("0.001"), "m": 60, "min": 60, "h": 3_600},
     "loud": {"": 1, "db": 1, "lufs": 1},
     "peak": {"": 1, "db": 1, "dbtp": 1},
 }  # fmt: skip
@@ -30,8 +30,9 @@ WHOLE = frozenset({"rate", "ch", "bits", "size", "rating"})
 NUMBERS = WHOLE | {"dur", "loud", "peak"}
 DATES = frozenset({"date", "rec"})
 
-# What both engines can compare a number with.
+# What both engines can compare a number with: sizes with 64 bits, other whole numbers with 32.
 _MOST = (1 << 63) - 1
+_MOST_OF_COUNTS = (1 << 31) - 1
 
 
 def number(field: str, text: str) -> Value | None:
@@ -106,6 +107,7 @@ def _step(digits: str) -> Decimal:
 
 
 def _stored(field: str, exact: Decimal) -> Value:
-    bounded = max(min(exact, Decimal(_MOST)), Decimal(-_MOST))
+    most = _MOST_OF_COUNTS if field in WHOLE - {"size"} else _MOST
+    bounded = max(min(exact, Decimal(most)), Decimal(-most))
     whole = field in WHOLE and bounded == bounded.to_integral_value()
     return int(bounded) if whole else float(bounded)

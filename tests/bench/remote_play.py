@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QApplication
 
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.playback.engine import Player
+from sonoteca_desktop.transfers.soundcache import SoundCache
 from sonoteca_shared.models import Sound
 from tests.kit.audio import CapturingOutputs
 from tests.kit.http import server_process
@@ -43,7 +44,7 @@ def wait(look: Callable[[], bool]) -> float:
 def play_once(url: str, sound: Sound, cache: Path) -> tuple[float, float]:
     """Milliseconds to the first sound, and to sound after a seek to 90 %."""
     ears = CapturingOutputs()
-    player = Player(Client(url), cache, ears)
+    player = Player(Client(url), SoundCache(cache), ears)
     player.play(sound, local=None)
     start = wait(lambda: bool(ears.outputs and ears.last.captured.strip(b"\0")))
     wait(lambda: player.position() > 0.5)

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from sonoteca_desktop import client as client_module
+from sonoteca_desktop.answers import parse_retry_after
 from sonoteca_desktop.client import (
     Client,
     CursorExpiredError,
     ServerRefusedError,
+    ServerReplacedError,
     ServerUnreachableError,
     interrupt,
     is_loopback,
-    parse_retry_after,
     read_some,
 )
 from sonoteca_shared.errors import SonotecaError
@@ -153,10 +155,42 @@ def test_trouble_of_the_body_itself_stays_what_it_is(server: FaultyServer, clien
 
 
 def test_a_body_that_is_sent_elsewhere_is_no_success(server: FaultyServer, client: Client) -> None:
-    server.script.append(refuse(303, Location="/"))
-    with pytest.raises(ServerRefusedError):
+    server.script.append(refuse(303, Location="/log-in"))
+    with pytest.raises(ServerReplacedError, match="it sends us on to /log-in"):
         send(server, client, Blocks(1))
     assert len(server.asked) == 1
+
+
+def test_a_page_is_no_answer_of_the_server(server: FaultyServer, client: Client) -> None:
+    server.script.append(reply(200, b"<p>Log in", Content_Type="text/html; charset=utf-8"))
+    with pytest.raises(ServerReplacedError, match="a page answers in its place"):
+        client.get_from("/x", 0)
+
+
+@pytest.mark.parametrize("location", ["/x", "ftp://a.example/", "http://["])
+def test_a_redirect_that_leads_nowhere_is_no_answer(
+    server: FaultyServer, client: Client, location: str
+) -> None:
+    server.script += [refuse(302, Location=location)] * 99
+    with pytest.raises(ServerReplacedError, match="it sends us astray"):
+        client.get_from("/x", 0)
+    assert len(server.asked) <= 6
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_an_answer_without_end_is_not_read_to_its_end(
+    server: FaultyServer, client: Client, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr(client_module, "_LONGEST_ANSWER", 1 << 20)
+
+    def go_on_and_on(handler: Handler) -> None:
+        handler.head(status, 1 << 40)
+        while True:
+            handler.send(bytes(1 << 20))
+
+    server.script.append(go_on_and_on)
+    with pytest.raises(ServerReplacedError if status == 200 else ServerRefusedError):
+        client.sound("/x")
 
 
 def test_asks_for_sounds_of_bytes_that_may_be_there(server: FaultyServer, client: Client) -> None:

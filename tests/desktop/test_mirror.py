@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from sonoteca_desktop.sync.mirror import SORTS, Mirror, Scope
+from sonoteca_desktop.sync.mirror import SORTS, Here, Mirror, Scope
 from sonoteca_shared.models import Change, ChangePage, Links, Sound
+from sonoteca_shared.query import parse
 
 BASE = Sound(
     id="",
@@ -59,8 +60,8 @@ def mirror(tmp_path: Path) -> Mirror:
     return mirror
 
 
-def names(mirror: Mirror, **question: Any) -> list[str]:
-    found = mirror.sounds(mirror.keys(**question))
+def names(mirror: Mirror, words: str = "", **question: Any) -> list[str]:
+    found = mirror.sounds(mirror.keys(parse(words, local=True).tree, **question))
     return [one.name for one in found if one is not None]
 
 
@@ -81,10 +82,12 @@ TAKE10, TAKE2, CAFE, DOOR = (one.name for one in LIBRARY)
         ({"words": "IN cro"}, [CAFE]),
         ({"words": "alla"}, []),
         ({"words": "  "}, [TAKE10, TAKE2, CAFE, DOOR]),
-        ({"words": "100% ' OR 1"}, []),
+        ({"words": "100% ' OR 11"}, []),
+        ({"words": "is:pinned"}, []),
+        ({"words": "is:pinned", "here": Here(pinned=frozenset({f"{4:064x}"}))}, [DOOR]),
         ({"scope": Scope("folder", "day 1")}, [TAKE10, TAKE2]),
         ({"scope": Scope("folder", "day 1"), "words": "2"}, [TAKE2]),
-        ({"scope": Scope("local"), "local": {f"{4:064x}", "else"}}, [DOOR]),
+        ({"scope": Scope("local"), "here": Here(local=frozenset({f"{4:064x}", "else"}))}, [DOOR]),
         ({"scope": Scope("local")}, []),
     ],
 )

@@ -16,6 +16,7 @@ from PySide6.QtCore import QCoreApplication, QTimer
 
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.playback.engine import Player
+from sonoteca_desktop.transfers.soundcache import SoundCache
 from tests.kit import wavs
 from tests.kit.audio import NullSink, null_sink
 from tests.kit.faults import make_sound
@@ -32,7 +33,7 @@ def play(path: Path, cache: Path) -> None:
     A restless one pauses for a moment each second, and asks for an output anew each time.
     """
     app = QCoreApplication(sys.argv)
-    player = Player(Client("http://127.0.0.1:9"), cache)
+    player = Player(Client("http://127.0.0.1:9"), SoundCache(cache))
     ticker = QTimer(interval=50)
 
     def tell(*what: object) -> None:
@@ -98,6 +99,9 @@ def main() -> None:
     play(Path(sys.argv[1]), Path(sys.argv[2]))
 
 
+PIECE = 512  # bytes of noise, which are nowhere twice
+
+
 def test_a_sound_arrives_at_the_device_as_it_is(sink: NullSink, tmp_path: Path) -> None:
     path = wavs.write_wav(tmp_path / "a.wav", bits=16, samplerate=RATE, seconds=2)
     sink.record(tmp_path / "monitor.raw")
@@ -111,23 +115,13 @@ def test_a_sound_arrives_at_the_device_as_it_is(sink: NullSink, tmp_path: Path) 
     recorded = array("f", (tmp_path / "monitor.raw").read_bytes()[: -4096 // 4 * 4])
     expected = array("h", path.read_bytes()[44:])
     samples = array("h", (min(32767, round(value * 32768)) for value in recorded)).tobytes()
-    assert longest_match(samples, expected.tobytes()) > 0.25 * len(expected) * 2
+    assert heard(samples, expected.tobytes()) > 0.5
 
 
-def longest_match(recorded: bytes, sound: bytes) -> int:
-    """How many bytes in a row are the same; a busy machine may drop some in between."""
-    longest = 0
-    for start in range(0, len(sound), len(sound) // 16):
-        at = recorded.find(sound[start : start + 256])
-        if at < 0:
-            continue
-        count = 0
-        while sound[start + count : start + count + 256] == recorded[at + count : at + count + 256]:
-            count += 256
-            if start + count >= len(sound):
-                break
-        longest = max(longest, count)
-    return longest
+def heard(recorded: bytes, sound: bytes) -> float:
+    """The share of the sound that arrived, to the bit; a busy machine drops some in between."""
+    pieces = range(0, len(sound), PIECE)
+    return sum(sound[start : start + PIECE] in recorded for start in pieces) / len(pieces)
 
 
 def test_goes_on_silently_when_the_device_goes_and_on_the_next_one_that_comes(

@@ -14,6 +14,7 @@ from sonoteca_desktop.client import Client
 from sonoteca_desktop.playback.engine import Player
 from sonoteca_desktop.playback.source import LocalFile, Source, probe_sound
 from sonoteca_desktop.transfers import stream as streams
+from sonoteca_desktop.transfers.soundcache import SoundCache
 from sonoteca_shared.models import Sound
 from tests.kit import faults, wavs
 from tests.kit.audio import CapturingOutputs
@@ -65,7 +66,7 @@ def player(
     outputs: CapturingOutputs,
     tmp_path: Path,
 ) -> Iterator[Player]:
-    player = Player(Client(server.url), tmp_path / "cache", outputs)
+    player = Player(Client(server.url), SoundCache(tmp_path / "cache"), outputs)
     yield player
     player.shutdown()
 
@@ -245,7 +246,7 @@ def test_waits_in_silence_while_the_line_hangs_and_goes_on_with_the_next_sample(
     path = wavs.write_wav(tmp_path / "a.wav", bits=24, samplerate=96_000, seconds=20)
     sound = server.add(path.read_bytes(), "a.wav")
     with line(server.url, rate=2_000_000) as slow:
-        player = Player(Client(slow.url), tmp_path / "cache", outputs)
+        player = Player(Client(slow.url), SoundCache(tmp_path / "cache"), outputs)
         try:
             player.play(sound, local=None, start=10)
             qtbot.waitUntil(lambda: player.position() > 10.05)
@@ -276,7 +277,7 @@ def test_stop_drops_the_connection(
 ) -> None:
     path = wavs.write_wav(tmp_path / "a.wav", seconds=60)
     with line(server.url, rate=2_000_000) as slow:
-        player = Player(Client(slow.url), tmp_path / "cache", outputs)
+        player = Player(Client(slow.url), SoundCache(tmp_path / "cache"), outputs)
         try:
             with qtbot.waitSignal(player.started):
                 player.play(server.add(path.read_bytes(), "a.wav"), local=None)
@@ -321,7 +322,7 @@ def test_says_that_the_server_cannot_be_reached(
     qtbot: QtBot, outputs: CapturingOutputs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(streams, "PATIENCE_AT_START_S", 0.1)
-    player = Player(Client("http://127.0.0.1:9"), tmp_path, outputs)
+    player = Player(Client("http://127.0.0.1:9"), SoundCache(tmp_path), outputs)
     heard = Heard(player)
     with qtbot.waitSignal(player.failed, timeout=10_000):
         player.play(faults.make_sound(wavs.build_wav(), "a.wav"), local=None)
@@ -336,7 +337,7 @@ def test_without_a_device_the_clock_runs_on_and_a_device_that_appears_takes_over
 ) -> None:
     path = wavs.write_wav(tmp_path / "a.wav", bits=24, seconds=30)
     outputs = CapturingOutputs(present=False)
-    player = Player(Client(server.url), tmp_path / "cache", outputs)
+    player = Player(Client(server.url), SoundCache(tmp_path / "cache"), outputs)
     problems: list[str] = []
     player.deviceChanged.connect(problems.append)
     try:
@@ -363,7 +364,9 @@ def test_without_a_device_the_clock_runs_on_and_a_device_that_appears_takes_over
 
 def test_a_silent_sound_ends_too(qtbot: QtBot, server: FaultyServer, tmp_path: Path) -> None:
     path = wavs.write_wav(tmp_path / "a.wav", seconds=0.2)
-    player = Player(Client(server.url), tmp_path / "cache", CapturingOutputs(present=False))
+    player = Player(
+        Client(server.url), SoundCache(tmp_path / "cache"), CapturingOutputs(present=False)
+    )
     with qtbot.waitSignal(player.finished):
         player.play(sound_of(path), local=path)
     player.shutdown()
@@ -384,15 +387,14 @@ def test_the_volume_holds_for_this_sound_and_the_next(
     assert outputs.last.volume == 1.0
 
 
-def test_an_empty_folder_is_left_behind(
-    qtbot: QtBot, server: FaultyServer, outputs: CapturingOutputs, tmp_path: Path
+def test_what_was_heard_is_not_fetched_again_after_a_restart(
+    qtbot: QtBot, server: FaultyServer, tmp_path: Path
 ) -> None:
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "old.heard").write_bytes(b"left by a crash")
-    player = Player(Client(server.url), tmp_path / "cache", outputs)
     sound = server.add(wavs.build_wav(), "a.wav")
-    with qtbot.waitSignal(player.started):
-        player.play(sound, local=None)
-    assert [each.name for each in (tmp_path / "cache").iterdir()] == [f"{sound.sha256}.heard"]
-    player.shutdown()
-    assert list((tmp_path / "cache").iterdir()) == []
+    for _ in range(2):
+        outputs = CapturingOutputs()
+        player = Player(Client(server.url), SoundCache(tmp_path / "cache"), outputs)
+        with qtbot.waitSignal(player.finished):
+            player.play(sound, local=None)
+        player.shutdown()
+    assert len(server.downloads()) == 1

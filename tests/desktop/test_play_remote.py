@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.playback.engine import Player
 from sonoteca_desktop.playback.source import LocalFile, Source, probe_sound
+from sonoteca_desktop.transfers.soundcache import SoundCache
 from sonoteca_shared.models import Sound
 from tests.kit import wavs
 from tests.kit.audio import CapturingOutputs
@@ -45,7 +46,7 @@ def test_a_sound_of_200_mb_plays_within_a_second_and_seeks_within_another(
     assert sound.size > 200_000_000
     outputs = CapturingOutputs()
     with line(server.url, rate=2_000_000) as slow:
-        player = Player(Client(slow.url), tmp_path / "cache", outputs)
+        player = Player(Client(slow.url), SoundCache(tmp_path / "cache"), outputs)
         try:
             pressed = time.monotonic()
             player.play(sound, local=None)

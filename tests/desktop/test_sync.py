@@ -13,6 +13,7 @@ import requests
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.sync.engine import SyncEngine, SyncState
 from sonoteca_desktop.sync.mirror import Mirror
+from sonoteca_shared.query import parse
 from tests.kit.http import serve, server_process
 from tests.kit.wait import until
 from tests.kit.wavs import Plan, build_wav
@@ -71,7 +72,7 @@ def test_another_library_under_the_same_address_replaces_the_copy(tmp_path: Path
     with serve(tmp_path / "two") as server:
         post(server, 2)
         with following(server, mirror):
-            until(lambda: mirror.keys(words="2") and mirror.count() == 1)
+            until(lambda: mirror.keys(parse("2").tree) and mirror.count() == 1)
 
 
 def test_a_copy_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -84,3 +85,42 @@ def test_a_copy_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         with following(server, mirror) as told:
             until(lambda: told)
             assert "cannot be written" in told[-1].sentence
+
+
+def test_collections_are_followed_with_what_is_in_them(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror.sqlite")
+
+    def inside(name: str) -> list[str]:
+        keys = mirror.keys(parse(f'in:"{name}"').tree, sort="name")
+        return [sound.name for sound in mirror.sounds(keys) if sound is not None]
+
+    with serve(tmp_path / "library") as server:
+        for seed in (1, 2):
+            post(server, seed)
+        ids = [one["id"] for one in requests.get(f"{server}/info", timeout=10).json()]
+        base = f"{server}/api/v1/collections"
+        made = requests.post(base, json={"name": "Before"}, timeout=10).json()
+        one = f"{base}/{made['id']}"
+        requests.post(f"{one}/sounds", json={"ids": ids[:1]}, timeout=10)
+        with following(server, mirror):
+            until(lambda: inside("before") == ["1.wav"])
+            requests.post(f"{one}/sounds", json={"ids": ids[1:]}, timeout=10)
+            until(lambda: inside("before") == ["1.wav", "2.wav"])
+            requests.delete(one, timeout=10)
+            until(lambda: inside("before") == [])
+
+
+def test_a_copy_of_an_older_version_is_fetched_anew(tmp_path: Path) -> None:
+    Mirror(tmp_path / "mirror.sqlite").close()
+    with sqlite3.connect(tmp_path / "mirror.sqlite") as older:
+        older.executescript(
+            "DROP TABLE sounds; CREATE TABLE sounds (key INTEGER PRIMARY KEY, words TEXT);"
+            "INSERT INTO facts VALUES ('cursor', 'somewhere'); PRAGMA user_version = 1"
+        )
+    older.close()
+    mirror = Mirror(tmp_path / "mirror.sqlite")
+    assert mirror.cursor is None
+    with serve(tmp_path / "library") as server:
+        post(server, 1)
+        with following(server, mirror):
+            until(lambda: mirror.count() == 1)

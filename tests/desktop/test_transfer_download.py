@@ -136,6 +136,7 @@ def test_what_was_not_synced_counts_for_nothing(fetching: Fetching) -> None:
     with fetching.wanted.part.open("r+b") as file:
         file.seek(60_000)
         file.write(b"\0" * 290_000)
+    os.utime(fetching.wanted.part, (0, 0))  # before this computer started
     fetching.durable = 60_000
     assert fetching.run().path.read_bytes() == DATA
     assert fetching.ranges[-1] == "bytes=60000-"
@@ -305,7 +306,7 @@ def test_commits_every_few_megabytes_and_only_what_is_synced(
     monkeypatch.setattr(target, "sync", sync)
     assert fetching.run().path.stat().st_size == len(big)
     steps = [after - before for before, after in pairwise([0, *fetching.commits])]
-    assert max(steps) <= SYNC_BYTES + (256 << 10)
+    assert max(steps) <= SYNC_BYTES + (1 << 20)
     assert set(fetching.commits) <= set(synced)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
+from sonoteca_desktop.transfers.journal import Journal, JournalError, Pin, Row
 from sonoteca_desktop.transfers.plan import Kind, State
 
 OLDEST = """
@@ -122,6 +122,12 @@ def test_what_is_no_list_is_said_to_be_none(tmp_path: Path) -> None:
         Journal(tmp_path / "transfers.db")
 
 
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "transfers.db").mkdir()
+    with pytest.raises(JournalError, match=r"transfers\.db cannot be used"):
+        Journal(tmp_path / "transfers.db")
+
+
 def test_what_was_saved_survives_a_kill(tmp_path: Path) -> None:
     program = """
 import os, signal, sys
@@ -141,3 +147,16 @@ os.kill(os.getpid(), signal.SIGKILL)
     journal = Journal(path)
     assert [each.durable for each in journal.rows("here")] == [7]
     journal.close()
+
+
+def test_pins_are_kept_for_each_server(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "transfers.db")
+    rain, one = Pin("search", "rain"), Pin("sound", "id-1")
+    journal.pin("here", [rain, one, rain])
+    journal.pin("there", [rain])
+    journal.unpin("there", [rain, one])
+    journal.unpin("here", [one])
+    journal.close()
+    again = Journal(tmp_path / "transfers.db")
+    assert (again.pins("here"), again.pins("there")) == ([rain], [])
+    again.close()

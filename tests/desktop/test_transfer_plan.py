@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonoteca_desktop.client import ServerRefusedError, ServerUnreachableError
+from sonoteca_desktop.client import ServerRefusedError, ServerReplacedError, ServerUnreachableError
 from sonoteca_desktop.transfers.plan import (
     LONGEST_OBEDIENCE,
     TABLE,
@@ -35,21 +35,53 @@ ETAG = '"sha256-ab"'
 RUNNING = {State.HASHING, State.RUNNING, State.VERIFYING}
 
 
-@given(st.sampled_from(State), st.lists(st.sampled_from(Event)))
+USER = {Event.PAUSE, Event.RESUME, Event.RETRY}
+CAME_FROM = {
+    # A worker takes what is queued, and only then reads, sends, fetches or compares.
+    State.HASHING: {State.RUNNING},
+    State.RUNNING: {State.QUEUED, State.HASHING, State.VERIFYING},
+    State.VERIFYING: {State.HASHING, State.RUNNING},
+    State.DONE: {State.VERIFYING},  # nothing is done that was not compared
+    State.WAITING: RUNNING,
+    # The look before it runs may show that it cannot.
+    State.BLOCKED: {*RUNNING, State.QUEUED, State.WAITING},
+    State.FAILED: {*RUNNING, State.QUEUED, State.WAITING, State.BLOCKED},
+    State.PAUSED: set(State) - {State.PAUSED, State.VERIFYING, State.DONE, State.FAILED},
+    State.QUEUED: set(State) - {State.DONE},
+}
+"""Where a transfer may have been before."""
+
+
+@given(st.sampled_from(State), st.lists(st.sampled_from(Event), max_size=40))
 def test_no_sequence_of_events_leaves_the_table(state: State, events: list[Event]) -> None:
     for event in events:
         before, state = state, after(state, event) or state
         assert state in TABLE
-        if before is State.PAUSED:
-            assert state is State.PAUSED or event is Event.RESUME
+        if state is before:
+            continue
+        assert before in CAME_FROM[state]
+        match before:
+            case State.PAUSED:
+                assert event is Event.RESUME  # a restart does not, and nothing else does
+            case State.FAILED:
+                assert event is Event.RETRY
+            case State.WAITING | State.BLOCKED:
+                assert event in USER | {Event.DUE, Event.RESTART, Event.BLOCK, Event.FAIL}
         if state is State.PAUSED:
-            assert before is State.PAUSED or event is Event.PAUSE
-        if before is State.DONE:
-            assert state is State.DONE
-        if state is State.DONE and before is not State.DONE:
-            assert before is State.VERIFYING  # nothing is done that was not compared
-        if state is State.RUNNING and before is not State.RUNNING:
-            assert before in (State.QUEUED, State.HASHING, State.VERIFYING)
+            assert event is Event.PAUSE
+
+
+@pytest.mark.parametrize("state", set(State) - {State.DONE})
+def test_there_is_a_way_out_of_every_state(state: State) -> None:
+    """By itself, or by something that the user can do."""
+    ways = {event for event, to in TABLE[state].items() if to is not state}
+    if state in RUNNING:
+        assert ways >= {Event.WAIT, Event.BLOCK, Event.FAIL}
+    elif state in {State.WAITING, State.BLOCKED}:
+        assert ways >= {Event.DUE, Event.RETRY, Event.PAUSE}
+    else:
+        assert ways & (USER | {Event.START})
+    assert TABLE[state].get(Event.RESTART) is not None
 
 
 @pytest.mark.parametrize("state", State)
@@ -120,6 +152,12 @@ def refusal(status: int, retry_after: float | None = None) -> ServerRefusedError
     ("error", "kind", "event", "note"),
     [
         (ServerUnreachableError("x"), Kind.DOWNLOAD, Event.WAIT, "The server cannot be reached"),
+        (
+            ServerReplacedError("http://x", "a page answers"),
+            Kind.UPLOAD,
+            Event.WAIT,
+            "The server at http://x cannot be reached: a page answers",
+        ),
         (refusal(423), Kind.UPLOAD, Event.WAIT, "The server has trouble (No: because)"),
         (refusal(413), Kind.UPLOAD, Event.FAIL, "No: because"),
         (refusal(408), Kind.DOWNLOAD, Event.WAIT, "The server has trouble (No: because)"),
@@ -181,6 +219,9 @@ def test_bytes_that_arrive_as_others_are_sent_once_more() -> None:
         (423, "locked", None),
         (413, "too-large", None),
         (507, "no-space", None),
+        (409, "unexplained", WayOn.LOOK),
+        (413, "unexplained", WayOn.SMALLER),
+        (403, "unexplained", None),
     ],
 )
 def test_an_upload_goes_on_at_once_where_it_can(

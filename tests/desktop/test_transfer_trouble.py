@@ -16,6 +16,7 @@ from sonoteca_desktop.transfers.queue import State
 from tests.kit.desk import Desk
 from tests.kit.faults import (
     FaultyServer,
+    Handler,
     cut,
     faulty_server,
     hang_up,
@@ -118,11 +119,35 @@ def test_waits_as_long_as_the_server_asks(desk: Desk) -> None:
     assert (desk[key].state, len(desk.server.asked)) == (State.QUEUED, 1)
 
 
+def test_what_the_server_asks_for_outlasts_other_trouble(desk: Desk) -> None:
+    desk.server.script += [stall(1000), refuse(503, "Busy", Retry_After="40")]
+    other = desk.fetch(DATA)
+    desk.until(lambda: desk[other].done == 1000)
+    key = desk.fetch(DATA[1:], "b.wav")
+    desk.until_state(key, State.WAITING)
+    desk.server.released.set()  # the other one breaks now
+    desk.until_state(other, State.WAITING)
+    assert " in 40 s" in desk[other].note or " in 39 s" in desk[other].note
+
+
 def test_breaks_do_no_harm(desk: Desk) -> None:
     desk.server.script += [hang_up, cut(0), cut(900_000), refuse(500), cut(10), hang_up]
     key = desk.fetch(DATA)
     assert desk.until_state(key, State.DONE).path.read_bytes() == DATA
     assert desk.server.sent < len(DATA) + 10_000
+
+
+def test_a_pause_does_not_wait_for_a_silent_server(desk: Desk) -> None:
+
+    def say_nothing(handler: Handler) -> None:
+        handler.server.released.wait(60)
+
+    desk.server.script.append(say_nothing)
+    key = desk.fetch(DATA)
+    desk.until(lambda: len(desk.server.asked) == 1)
+    desk.queue.pause(key)
+    desk.queue.resume(key)
+    desk.until_state(key, State.DONE)  # the silence would outlast this test
 
 
 def test_wrong_bytes_are_fetched_once_more_and_then_given_up(desk: Desk) -> None:
@@ -214,6 +239,44 @@ def test_a_missing_source_is_named(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "no.wav").write_bytes(b"now")
     desk.queue.retry(key)
     assert desk.until_state(key, State.DONE).total == 3
+
+
+def test_a_source_that_goes_while_the_server_is_away_is_named(desk: Desk, tmp_path: Path) -> None:
+    desk.server.received.creations += [hang_up] * 999
+    source = tmp_path / "a.wav"
+    source.write_bytes(DATA)
+    key = desk.queue.upload(source, "")
+    desk.until_state(key, State.WAITING)
+    source.unlink()
+    assert desk.until_state(key, State.FAILED).note.endswith("/a.wav is not there any more")
+
+
+HOSTILE = [
+    "../../up.wav", "/etc/passwd", "..\\..\\up.wav", "..", "", "a/../../b.wav", "C:\\x.wav",
+    "~/x.wav", "CON", "nul.wav", "com1.take.wav", "LPT9", "take.wav...", "take.wav. . ",
+    "x" * 4000 + ".wav", "ü" * 200 + ".wav", "TAKE.WAV", "Take.wav", "take.wav", "take\0.wav",
+    "take\n.wav", "\u202evaw.exe", "x.wav:stream", "-rf", ".hidden", "take.wav.part", " ", "|",
+    "%2e%2e%2fup.wav", "$HOME", "a\tb",
+]  # fmt: skip
+
+
+def test_no_name_leads_out_of_the_folder_or_onto_a_file_of_the_user(
+    desk: Desk, tmp_path: Path
+) -> None:
+    mine = {"take.wav": b"mine", "sound.wav": b"mine too", "nul_.wav": b"and this"}
+    for name, data in mine.items():
+        (desk.sounds / name).write_bytes(data)
+    around = sorted(each.name for each in tmp_path.iterdir())
+    keys = [desk.fetch(name.encode() * 3 + b"x", name) for name in HOSTILE]
+    desk.until(lambda: not desk.queue.busy)
+    assert {desk[key].state for key in keys} == {State.DONE}
+    for key, name in zip(keys, HOSTILE, strict=True):
+        assert desk[key].path.parent == desk.sounds
+        assert desk[key].path.read_bytes() == name.encode() * 3 + b"x"
+        assert desk[key].path.name[-1] not in ". "
+    assert len(desk.names) == len(HOSTILE) + len(mine)
+    assert {name: (desk.sounds / name).read_bytes() for name in mine} == mine
+    assert sorted(each.name for each in tmp_path.iterdir()) == around
 
 
 def test_an_unforeseen_fault_ends_one_transfer_and_not_the_others(

@@ -170,6 +170,30 @@ def test_a_pasted_book_is_no_trouble(parts: Parts, qtbot: QtBot) -> None:
     assert words(parts, "countLabel") == "1 of 4 sounds"
 
 
+def test_what_makes_no_sense_is_told_in_the_field_and_the_rest_is_found(
+    parts: Parts, qtbot: QtBot
+) -> None:
+    field = parts.window.top.search
+    with qtbot.waitSignal(parts.sounds.swapped):
+        field.setText("rain colour:red")
+    assert words(parts, "countLabel") == "1 of 4 sounds"
+    assert "colour:red" in field.toolTip()
+    assert "colour:red" in field.accessibleDescription()
+    shown = field.grab().toImage()
+    with qtbot.waitSignal(parts.sounds.swapped):
+        field.setText("rain")
+    assert (field.toolTip(), field.accessibleDescription()) == ("", "")
+    field.setText("rain colour:red")  # not told yet: it was not searched for yet
+    assert field.grab().toImage() != shown
+
+
+def test_the_order_can_be_typed(parts: Parts, qtbot: QtBot) -> None:
+    for text, first in (("sort:size", TAKES[0]), ("sort:-size", TAKES[3])):
+        with qtbot.waitSignal(parts.sounds.swapped):
+            parts.window.top.search.setText(text)
+        assert parts.sounds.sound(0) == first
+
+
 def test_an_empty_search_says_so_and_offers_to_clear_it(parts: Parts, qtbot: QtBot) -> None:
     with qtbot.waitSignal(parts.sounds.swapped):
         parts.window.top.search.setText("xyz")

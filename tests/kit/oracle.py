@@ -1,4 +1,4 @@
-"""What a query means, said once more in plain Python: what both engines have to agree with."""
+"""What a query means, said once more in plain Python: what all engines have to agree with."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Record:
     collections: tuple[str, ...] = ()
     duplicate: bool = False
     trashed: bool = False
+    pinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def _states(record: Record, asker: Asker) -> dict[str, bool]:
         "findings": bool(sound.findings),
         "untagged": not sound.tags,
         "duplicate": record.duplicate,
+        "pinned": record.pinned,
         "new": _value(sound, "date") >= asker.new_since,
         "mine": asker.name is not None and sound.uploaded_by == asker.name,
     }

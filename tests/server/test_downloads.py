@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,6 +103,34 @@ def test_a_flood_of_ranges_costs_no_more_than_the_file(server: str) -> None:
         answer = get(server, Range=f"bytes={flood}"[:32_000])
         assert answer.status_code in (200, 206)
         assert len(answer.content) <= SIZE
+
+
+def legal_ranges() -> Iterator[tuple[str, bytes]]:
+    """Two hundred ranges around every border that a server may trip over, and their bytes."""
+    borders = sorted({0, 1, 2, 44, 511, 2047, 2048, 4096, 65_535, 65_536, SIZE // 2, SIZE - 1})
+    for first in borders:
+        for last in (*(border for border in borders if border >= first), SIZE, 10**18):
+            yield f"bytes={first}-{last}", DATA[first : last + 1]
+        yield f"bytes={first}-", DATA[first:]
+    for count in (*borders[1:], SIZE, SIZE + 1):
+        yield f"bytes=-{count}", DATA[-count:]
+    for first, last in itertools.combinations(range(60, 73), 2):
+        yield f"bytes={first * 999}-{last * 999}", DATA[first * 999 : last * 999 + 1]
+
+
+@pytest.mark.timeout(60)
+def test_every_legal_range_has_its_bytes_and_the_tag_outlives_a_restart(tmp_path: Path) -> None:
+    ranges = list(legal_ranges())
+    assert len(ranges) >= 200
+    with serve(tmp_path / "library") as server, requests.Session() as session:
+        session.post(f"{server}/post?name=a.wav", data=DATA, timeout=10)
+        for asked, expected in ranges:
+            answer = session.get(f"{server}/download", headers={"Range": asked}, timeout=10)
+            assert (answer.status_code, answer.headers["ETag"]) == (206, TAG), asked
+            assert answer.content == expected, asked
+    with serve(tmp_path / "library") as server:
+        assert get(server, If_None_Match=TAG).status_code == 304
+        assert get(server, Range="bytes=5-9", If_Range=TAG).content == DATA[5:10]
 
 
 def test_if_range_holds_for_exactly_our_date(server: str) -> None:

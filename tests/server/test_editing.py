@@ -105,6 +105,9 @@ def test_an_edit_must_say_what_it_is_of(server: str) -> None:
         ({"tags": "door"}, "tags"),
         ({"tags": [1]}, "tags"),
         ({"description": "x" * 65_537}, "description"),
+        ({"description": "a\0b"}, "description"),
+        ({"license": "\x1b[2J"}, "license"),
+        ({"tags": ["door\0x"]}, "tags"),
     ],
 )
 def test_a_patch_that_makes_no_sense_is_named(
@@ -171,6 +174,15 @@ def test_a_batch_has_a_result_each_and_is_undone_as_one(server: str) -> None:
     assert len(get(server, "/list?folder=b")) == 3
 
 
+def test_a_batch_of_one_has_a_result_too(server: str) -> None:
+    missing = {"ids": ["01a1fdcc-6794-78b8-bf63-09238c7cbb13"]}
+    for what in ({"delete": True}, {"patch": {"rating": 1}}):
+        batch = missing | what
+        done = requests.post(f"{server}/api/v1/sounds:batch", json=batch, timeout=10)
+        assert done.status_code == 200
+        assert [one["status"] for one in done.json()["results"]] == [404]
+
+
 def test_what_was_edited_since_is_not_undone(server: str) -> None:
     sound = post(server, 1)
     first = edit(server, sound, description="one")
@@ -216,3 +228,6 @@ def test_the_media_type_and_the_json_are_checked(server: str) -> None:
     assert requests.patch(path, data="x", headers=headers, timeout=10).status_code == 415
     headers["Content-Type"] = PATCH["Content-Type"]
     assert requests.patch(path, data="{", headers=headers, timeout=10).status_code == 400
+    deep = '{"tags":' + "[" * 200_000 + "]" * 200_000 + "}"
+    answer = requests.patch(path, data=deep, headers=headers, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad-request")

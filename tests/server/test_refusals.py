@@ -25,7 +25,7 @@ REFUSED: tuple[tuple[str, dict[str, str], int], ...] = (
     ("/post?nmae=a.wav", {}, 400),
     ("/post", {"Host": "evil.example"}, 421),
     ("/post", {"Origin": "https://evil.example"}, 403),
-    ("/post", {"Content-Type": "application/json"}, 415),
+    ("/post", {"Content-Encoding": "gzip"}, 415),
     ("/nowhere", {}, 404),
     ("/list", {}, 405),
 )

@@ -186,3 +186,9 @@ def test_two_do_not_share_what_they_hold(api: Api) -> None:
     assert api.delete("/repositories/a").status_code == 204
     kept = api.get("/sounds?repository=b")["results"][0]
     assert requests.get(api.server + kept["links"]["file"], timeout=10).status_code == 200
+
+
+def test_what_cannot_name_a_repository_is_not_there(api: Api) -> None:
+    for name in ("a%00b", "..%2F", "%20"):
+        for method in ("GET", "DELETE"):
+            assert api.ask(method, f"/repositories/{name}").status_code == 404

@@ -30,6 +30,9 @@ from sonoteca_shared.names import (
         ("a/", ""),
         ("", ""),
         ("\ud800.wav", ".wav"),
+        ("y" * 300 + ".wav", "y" * 251 + ".wav"),
+        ("ü" * 150 + ".wav", "ü" * 125 + ".wav"),
+        ("a." + "b" * 300, "a." + "b" * 253),
     ],
 )
 def test_a_name_is_the_last_part_without_what_deceives(text: str, expected: str) -> None:

@@ -53,10 +53,10 @@ def test_an_upload_is_paused_over_a_restart_of_the_window_and_goes_on(
                 ),
                 seconds=20,
             )
-            assert " of 25 MB · " in words(client)
+            wait_for(qtbot, lambda: " of 25 MB · " in words(client))
             click(qtbot, client, Action.PAUSE)
             wait_for(qtbot, lambda: is_in(client, "rain.wav", State.PAUSED))
-            assert words(client).startswith("Paused at ")
+            wait_for(qtbot, lambda: words(client).startswith("Paused at "))
             client.window.close()
         server.stop()
         server.start()

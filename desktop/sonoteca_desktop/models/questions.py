@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
 
 from PySide6.QtCore import QObject, Signal
 
-from sonoteca_desktop.sync.mirror import ALL, Mirror, Scope
+from sonoteca_desktop.sync.mirror import ALL, Here, Mirror, Scope
+from sonoteca_shared.query import Query, parse
 
+_LOCAL = Scope("local")
 STATE = "state"  # the one order that the mirror does not know: on this computer first
 
 
@@ -35,6 +36,10 @@ class Answer:
     total: int
     local_total: int
     folders: list[tuple[str, int]] = field(default_factory=list)
+    ignored: tuple[str, ...] = ()
+    """Parts of the words that make no sense; the rest was looked for."""
+    typed_order: bool = False
+    """The words say the order, whatever was clicked before."""
 
 
 class Searcher(QObject):
@@ -51,12 +56,12 @@ class Searcher(QObject):
     def __init__(self, mirror: Mirror, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._mirror = mirror
-        self._asked: SimpleQueue[tuple[Question, frozenset[str]] | None] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[Question, Here] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="search", daemon=True)
         self._thread.start()
 
-    def ask(self, question: Question, local: frozenset[str]) -> None:
-        self._asked.put((question, local))
+    def ask(self, question: Question, here: Here) -> None:
+        self._asked.put((question, here))
 
     def close(self) -> None:
         """End the thread; nothing is emitted any more."""
@@ -72,35 +77,41 @@ class Searcher(QObject):
             else:
                 self.found.emit(answer)
 
-    def _newest(self) -> tuple[Question, frozenset[str]] | None:
+    def _newest(self) -> tuple[Question, Here] | None:
         """The last question in the queue: those before it interest nobody any more."""
         asked = self._asked.get()
         while asked is not None and not self._asked.empty():
             asked = self._asked.get()
         return asked
 
-    def _answer(self, question: Question, local: frozenset[str]) -> Answer:
+    def _answer(self, question: Question, here: Here) -> Answer:
+        query = parse(question.words, local=True)
         return Answer(
             question,
-            self._keys(question, local),
+            self._keys(question, query, here),
             self._mirror.count(),
-            len(self._mirror.keys(scope=Scope("local"), local=local)) if local else 0,
+            len(self._mirror.keys(scope=_LOCAL, here=here)) if here.local else 0,
             self._mirror.folders(),
+            query.ignored,
+            bool(query.sort),
         )
 
-    def _keys(self, question: Question, local: Collection[str]) -> array[int]:
-        by_state = question.sort == STATE
+    def _keys(self, question: Question, query: Query, here: Here) -> array[int]:
+        sort, descending = question.sort, question.descending
+        if query.sort:  # what is typed says more than a click of before
+            sort, descending = query.sort.removeprefix("-"), query.sort.startswith("-")
+        by_state = sort == STATE
         keys = self._mirror.keys(
-            words=question.words,
-            sort="name" if by_state else question.sort,
-            descending=question.descending and not by_state,
+            query.tree,
+            sort="name" if by_state else sort,
+            descending=descending and not by_state,
             scope=question.scope,
-            local=local,
+            here=here,
         )
         if not by_state:
             return keys
-        here = set(self._mirror.keys(scope=Scope("local"), local=local))
-        first, last = (False, True) if question.descending else (True, False)
-        ordered = array("q", (key for key in keys if (key in here) is first))
-        ordered.extend(key for key in keys if (key in here) is last)
+        local = set(self._mirror.keys(scope=_LOCAL, here=here))
+        first, last = (False, True) if descending else (True, False)
+        ordered = array("q", (key for key in keys if (key in local) is first))
+        ordered.extend(key for key in keys if (key in local) is last)
         return ordered

@@ -22,7 +22,7 @@ from PySide6.QtCore import (
 from sonoteca_desktop.models import units
 from sonoteca_desktop.models.questions import STATE, Answer, Question, Searcher
 from sonoteca_desktop.models.steps import steps_between
-from sonoteca_desktop.sync.mirror import Mirror, Scope
+from sonoteca_desktop.sync.mirror import Here, Mirror, Scope
 from sonoteca_shared.models import Sound
 
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
@@ -54,6 +54,13 @@ class Where(StrEnum):
     CLOUD = "In the library on the server"
     DOWNLOADING = "Downloading"
     LOCAL = "On this computer"
+    KEPT = "Kept on this computer"
+    KEEPING = "Waiting to be kept on this computer"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the bytes are on this computer."""
+        return self in (Where.LOCAL, Where.KEPT)
 
 
 TITLES = {
@@ -84,9 +91,11 @@ class SoundsModel(QAbstractTableModel):
         swapped(bool): the new rows are there; True when they answer a new question, False when
             the library itself changed.
         failed(str): the mirror could not be read; the sentence says why.
+        pinnedChanged(): other sounds are kept on this computer for good.
     """
 
     aboutToSwap = Signal()
+    pinnedChanged = Signal()
     swapped = Signal(bool)
     failed = Signal(str)
 
@@ -100,10 +109,13 @@ class SoundsModel(QAbstractTableModel):
         self._keys: array[int] = array("q")
         self._pages: OrderedDict[int, list[Sound | None]] = OrderedDict()
         self._local: frozenset[str] = frozenset()
+        self._pinned: frozenset[str] = frozenset()
         self._downloading: dict[str, float] = {}
         self.total = 0
         self.local_total = 0
         self.folders: list[tuple[str, int]] = []
+        self.ignored: tuple[str, ...] = ()
+        self.typed_order = False
         self.loaded = False
         self._closed = False
         self.searcher = Searcher(mirror, self)
@@ -148,7 +160,7 @@ class SoundsModel(QAbstractTableModel):
     def refresh(self) -> None:
         """Ask again: the library changed. Rows that are still there keep their place."""
         self._debounce.stop()
-        self.searcher.ask(self._question, self._local)
+        self.searcher.ask(self._question, Here(self._local, self._pinned))
 
     def set_local(self, digests: Collection[str]) -> None:
         """Which sounds are on this computer, by the SHA-256 of their files."""
@@ -156,6 +168,15 @@ class SoundsModel(QAbstractTableModel):
             self._local = local
             self._redraw(Column.STATE)
             self.refresh()
+
+    def set_pinned(self, digests: Collection[str]) -> None:
+        """Which sounds are kept on this computer for good, or are to be, by SHA-256."""
+        if (pinned := frozenset(digests)) != self._pinned:
+            self._pinned = pinned
+            self._redraw(Column.STATE)
+            self.pinnedChanged.emit()
+            if "pinned" in self._question.words:
+                self.refresh()
 
     def set_downloading(self, progress: Mapping[str, float]) -> None:
         """Which sounds are being downloaded, by SHA-256, and how far they are (0 to 1)."""
@@ -197,10 +218,17 @@ class SoundsModel(QAbstractTableModel):
         except ValueError:
             return None
 
+    def is_pinned(self, sound: Sound) -> bool:
+        """Whether the sound is kept on this computer for good, or is to be."""
+        return sound.sha256 in self._pinned
+
     def where(self, sound: Sound) -> Where:
+        pinned = sound.sha256 in self._pinned
         if sound.sha256 in self._local:
-            return Where.LOCAL
-        return Where.DOWNLOADING if sound.sha256 in self._downloading else Where.CLOUD
+            return Where.KEPT if pinned else Where.LOCAL
+        if sound.sha256 in self._downloading:
+            return Where.DOWNLOADING
+        return Where.KEEPING if pinned else Where.CLOUD
 
     # Qt's questions
 
@@ -282,7 +310,8 @@ class SoundsModel(QAbstractTableModel):
             return  # typed on meanwhile: a newer answer is on its way
         fresh = answer.question != self._shown or not self.loaded
         self.total, self.local_total = answer.total, answer.local_total
-        self.folders = answer.folders
+        self.folders, self.ignored = answer.folders, answer.ignored
+        self.typed_order = answer.typed_order
         self._shown, self.loaded = answer.question, True
         self.aboutToSwap.emit()
         self._swap(answer.keys, fresh=fresh)

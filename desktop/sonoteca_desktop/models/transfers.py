@@ -19,7 +19,7 @@ from PySide6.QtCore import (
 )
 
 from sonoteca_desktop.models import units
-from sonoteca_desktop.models.totals import ENDED, Batch, Filter, Totals, add_up, in_order
+from sonoteca_desktop.models.totals import ENDED, MOVING, Batch, Filter, Totals, add_up, in_order
 from sonoteca_desktop.models.transfer_words import state_words, trouble
 from sonoteca_desktop.transfers.queue import Kind, State, Transfer, TransferQueue
 from sonoteca_desktop.transfers.ranking import Move
@@ -60,7 +60,13 @@ _ACTIONS = {
 
 def actions(transfer: Transfer) -> tuple[Action, ...]:
     """What can be done with a transfer."""
-    return (Action.REMOVE,) if transfer.state is State.DONE else _ACTIONS[transfer.state]
+    return (Action.REMOVE,) if transfer.state is State.DONE else buttons(transfer)
+
+
+def buttons(transfer: Transfer) -> tuple[Action, ...]:
+    """What its row offers; what is kept for a pin ends with that alone."""
+    offered = _ACTIONS[transfer.state]
+    return tuple(each for each in offered if not (transfer.kept and each is Action.CANCEL))
 
 
 def line(transfer: Transfer) -> str:
@@ -77,6 +83,7 @@ def line(transfer: Transfer) -> str:
             return f"Checking {size}"
         case State.DONE:
             usual = "uploaded" if transfer.kind == Kind.UPLOAD else "verified"
+            usual = "kept on this computer" if transfer.kept else usual
             return f"{size} · {transfer.note or usual}"
         case State.QUEUED:
             return transfer.note or f"Waiting for its turn · {size}"
@@ -249,7 +256,7 @@ class TransfersModel(QAbstractListModel):
             return transfer
         if role == LineRole:
             return line(transfer)
-        return _ACTIONS[transfer.state] if role == ActionsRole else None
+        return buttons(transfer) if role == ActionsRole else None
 
     # Rows dragged to another place
 
@@ -383,7 +390,11 @@ class TransfersModel(QAbstractListModel):
         downloading = {
             row.sha256: row.done / row.total if row.total else 0.0
             for row in self._all
-            if row.sha256 and row.kind == Kind.DOWNLOAD and row.state not in ENDED
+            if row.sha256
+            and row.kind == Kind.DOWNLOAD
+            and row.state not in ENDED
+            # What is kept waits quietly for its turn.
+            and (row.state in MOVING or not row.kept)
         }
         if downloading != self._downloading:
             self._downloading = downloading

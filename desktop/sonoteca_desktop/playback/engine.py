@@ -12,6 +12,7 @@ from sonoteca_desktop.playback.output import Output, OutputFactory
 from sonoteca_desktop.playback.reader import Reader
 from sonoteca_desktop.playback.samples import UnplayableError
 from sonoteca_desktop.playback.source import Source
+from sonoteca_desktop.transfers.soundcache import SoundCache
 from sonoteca_desktop.transfers.stream import Remote
 from sonoteca_shared.models import Sound
 
@@ -40,7 +41,7 @@ class Player(QObject):
     def __init__(
         self,
         client: Remote,
-        cache: Path,
+        heard: SoundCache,
         output: OutputFactory | None = None,
         parent: QObject | None = None,
     ) -> None:
@@ -49,7 +50,7 @@ class Player(QObject):
         """What is played, paused, or on its way."""
         self.paused = False
         self.volume = 1.0
-        self._opener = Opener(client, cache)
+        self._opener = Opener(client, heard)
         self._opening: Opening | None = None
         self._source: Source | None = None
         self._reader: Reader | None = None
@@ -139,12 +140,11 @@ class Player(QObject):
             self._output.set_volume(self.volume)
 
     def shutdown(self) -> None:
-        """Stop, end all threads, and forget what was heard."""
+        """Stop, and end all threads."""
         opening = self._opening
         self.stop()
         if opening is not None:
             opening.cancel(wait=2.0)
-        self._opener.close()
         self._outputs.shutdown()
 
     def _frame(self) -> int:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
 from sonoteca_desktop.playback.source import LocalFile, Source, probe_sound
-from sonoteca_desktop.transfers.rangecache import RangeCache
+from sonoteca_desktop.transfers.soundcache import SoundCache
 from sonoteca_desktop.transfers.stream import Remote, Stream
 from sonoteca_shared.digests import etag
 from sonoteca_shared.errors import SonotecaError
@@ -24,8 +23,6 @@ LEAST_AHEAD_S = 5.0
 PREBUFFER_S = 0.2
 
 _HEADER_AHEAD = 512 << 10
-_KEPT_SOUNDS = 16
-_KEPT_BYTES = 512 << 20
 
 
 class Opening:
@@ -68,16 +65,11 @@ class Opening:
 
 
 class Opener:
-    """Opens sounds, and keeps what was heard lately, so that it is not fetched again."""
+    """Opens sounds; what was heard of them is kept, so that it is not fetched again."""
 
-    def __init__(self, remote: Remote, folder: Path) -> None:
+    def __init__(self, remote: Remote, heard: SoundCache) -> None:
         self._remote = remote
-        self._folder = folder
-        self._lock = threading.Lock()
-        self._caches: OrderedDict[str, RangeCache] = OrderedDict()
-        folder.mkdir(parents=True, exist_ok=True)
-        for left_over in folder.glob("*.heard"):
-            left_over.unlink(missing_ok=True)
+        self._heard = heard
 
     def open(
         self, sound: Sound, local: Path | None, start: float, opened: Callable[[Opening], None]
@@ -94,19 +86,12 @@ class Opener:
             except SonotecaError as error:
                 opening.failure = str(error)
             except OSError as error:
-                opening.failure = f"Nothing can be kept in {self._folder}: {error.strerror}"
+                opening.failure = f"The sound cannot be kept on this computer: {error.strerror}."
             if not opening.cancelled:
                 opened(opening)
 
         opening.run(run)
         return opening
-
-    def close(self) -> None:
-        """Forget what was heard."""
-        with self._lock:
-            for cache in self._caches.values():
-                cache.discard()
-            self._caches.clear()
 
     def _open_local(self, sound: Sound, local: Path | None) -> Source | None:
         if local is None:
@@ -121,7 +106,7 @@ class Opener:
 
     def _open_remote(self, opening: Opening, start: float) -> Source:
         sound = opening.sound
-        cache = self._cache_of(sound)
+        cache = self._heard.open(sound.sha256, sound.size)
         stream = Stream(
             self._remote, sound.links.file, etag(sound.sha256), cache, ahead=_HEADER_AHEAD
         )
@@ -137,20 +122,3 @@ class Opener:
             stream.close()
             raise
         return source
-
-    def _cache_of(self, sound: Sound) -> RangeCache:
-        with self._lock:
-            cache = self._caches.get(sound.sha256)
-            if cache is None:
-                path = self._folder / f"{sound.sha256}.heard"
-                cache = self._caches[sound.sha256] = RangeCache(path, sound.size)
-            self._caches.move_to_end(sound.sha256)
-            self._forget_the_oldest()
-            return cache
-
-    def _forget_the_oldest(self) -> None:
-        kept = sum(cache.total for cache in self._caches.values())
-        while len(self._caches) > 1 and (len(self._caches) > _KEPT_SOUNDS or kept > _KEPT_BYTES):
-            _, oldest = self._caches.popitem(last=False)
-            kept -= oldest.total
-            oldest.discard()

@@ -14,7 +14,9 @@ from sonoteca_desktop.client import (
     ServerRefusedError,
     ServerUnreachableError,
 )
-from sonoteca_desktop.sync.mirror import Mirror
+from sonoteca_desktop.sync.collections import gather, gather_all
+from sonoteca_desktop.sync.mirror import Gathered, Mirror
+from sonoteca_shared.models import ChangePage
 
 POLL_S = 1.0
 _LONGEST_WAIT_S = 8.0
@@ -89,7 +91,7 @@ class SyncEngine:
             while not self._stopping:
                 page = self._client.changes(self._mirror.cursor)
                 if page.results or page.more or page.cursor != self._mirror.cursor:
-                    self._mirror.apply(page)
+                    self._mirror.apply(page, self._collections(page))
                     changed = changed or bool(page.results)
                 if not page.more:
                     break
@@ -103,3 +105,10 @@ class SyncEngine:
             sentence = f"The copy of the library on this computer cannot be written: {error}."
             return SyncState(reached=False, changed=changed, sentence=sentence)
         return SyncState(reached=True, changed=changed)
+
+    def _collections(self, page: ChangePage) -> list[Gathered]:
+        """The collections that a page tells of, as they are now: the feed has their ids alone."""
+        if self._mirror.cursor is None:  # the first page is a snapshot, of sounds
+            return gather_all(self._client)
+        told = {each.id for each in page.results if each.type.startswith("collection.")}
+        return gather(self._client, told)

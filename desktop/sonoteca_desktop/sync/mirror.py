@@ -9,56 +9,45 @@ import contextlib
 import sqlite3
 import threading
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from sonoteca_desktop.sync import tables
+from sonoteca_desktop.sync.conditions import Asker, Condition, condition, in_folder
 from sonoteca_shared.models import Change, ChangePage, Sound
-from sonoteca_shared.names import sort_key
-from sonoteca_shared.query import searchable, words_of
+from sonoteca_shared.terms import EVERYTHING, Term
 
-_SCHEMA = 1
-_TABLES = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE sounds (
-    key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL,
-    name_key TEXT NOT NULL, folder TEXT NOT NULL, folder_key TEXT NOT NULL, words TEXT NOT NULL,
-    duration REAL NOT NULL, size INTEGER NOT NULL, samplerate INTEGER NOT NULL,
-    bitdepth INTEGER NOT NULL, channels INTEGER NOT NULL, created TEXT NOT NULL, doc BLOB NOT NULL
-);
-CREATE INDEX sounds_name ON sounds(name_key);
-CREATE INDEX sounds_folder ON sounds(folder_key, name_key);
-CREATE INDEX sounds_duration ON sounds(duration);
-CREATE INDEX sounds_size ON sounds(size);
-CREATE INDEX sounds_format ON sounds(samplerate, bitdepth, channels);
-CREATE INDEX sounds_created ON sounds(created, id);
-CREATE INDEX sounds_sha256 ON sounds(sha256);
-"""
-_WRITE = (
-    "INSERT INTO sounds (id, sha256, name_key, folder, folder_key, words, duration, size,"
-    " samplerate, bitdepth, channels, created, doc) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
-    " ON CONFLICT (id) DO UPDATE SET sha256=excluded.sha256, name_key=excluded.name_key,"
-    " folder=excluded.folder, folder_key=excluded.folder_key, words=excluded.words,"
-    " duration=excluded.duration, size=excluded.size, samplerate=excluded.samplerate,"
-    " bitdepth=excluded.bitdepth, channels=excluded.channels, created=excluded.created,"
-    " doc=excluded.doc"
-)
 _GONE = ("sound.trashed", "sound.purged")
 _BATCH = 500
+_NEW = timedelta(days=7)
 
-# What a sort is called → its columns; the direction goes to each of them.
+_DOC = "SELECT doc FROM sounds JOIN texts USING (key)"
+
+# What a sort is called → the columns that order it, down to the last tie.
 _SORTS = {
     "created": ("created", "id"),
-    "name": ("name_key", "folder_key", "key"),
-    "folder": ("folder_key", "name_key", "key"),
-    "duration": ("duration", "key"),
-    "size": ("size", "key"),
-    "samplerate": ("samplerate", "bitdepth", "channels", "key"),
+    "name": ("name_key", "folder_key", "id"),
+    "folder": ("folder_key", "name_key", "id"),
+    "duration": ("duration", "id"),
+    "size": ("size", "id"),
+    "samplerate": ("samplerate", "bitdepth", "channels", "id"),
+    "bitdepth": ("bitdepth", "id"),
+    "channels": ("channels", "id"),
+    "format": ("format", "id"),
+    "container": ("container", "id"),
+    "loudness": ("loudness", "id"),
+    "peak": ("peak", "id"),
+    "rating": ("rating", "id"),
+    "recorded": ("recorded", "id"),
 }
 SORTS = tuple(_SORTS)
+# Sounds that have no value of these come last, whichever way they are sorted.
+_OPTIONAL = frozenset({"loudness", "peak", "rating", "recorded"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +59,26 @@ class Scope:
 
 
 ALL = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A collection as it is now: its name and the ids of the sounds in it; no name: it is gone."""
+
+    id: str
+    name: str = ""
+    sounds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What is on this computer, and what is kept here for good, by the SHA-256 of the files."""
+
+    local: frozenset[str] = frozenset()
+    pinned: frozenset[str] = frozenset()
+
+
+NOTHING_HERE = Here()
 
 
 class Mirror:
@@ -90,11 +99,13 @@ class Mirror:
             row = connection.execute("SELECT value FROM facts WHERE name = 'cursor'").fetchone()
         return row[0] if row else None
 
-    def apply(self, page: ChangePage) -> None:
-        """Take in a page of changes and its cursor, both or neither."""
+    def apply(self, page: ChangePage, collections: Iterable[Gathered] = ()) -> None:
+        """Take in a page of changes, the collections it told of and its cursor: all or nothing."""
         with self._writing() as connection:
             for change in page.results:
                 _apply(connection, change)
+            for each in collections:
+                tables.write_collection(connection, each.id, each.name, each.sounds)
             connection.execute(
                 "INSERT INTO facts VALUES ('cursor', ?)"
                 " ON CONFLICT (name) DO UPDATE SET value=excluded.value",
@@ -104,26 +115,26 @@ class Mirror:
     def reset(self) -> None:
         """Forget everything: the server's library is not the one that was mirrored."""
         with self._writing() as connection:
-            connection.execute("DELETE FROM sounds")
-            connection.execute("DELETE FROM facts")
+            tables.empty(connection)
 
     def keys(
         self,
+        term: Term = EVERYTHING,
         *,
-        words: str = "",
         sort: str = "created",
         descending: bool = False,
         scope: Scope = ALL,
-        local: Collection[str] = (),
+        here: Here = NOTHING_HERE,
     ) -> array[int]:
-        """The row keys of all sounds that fit, in order; `local` holds SHA-256s."""
-        conditions, values = _conditions(words, scope)
-        direction = " DESC" if descending else ""
-        order = ", ".join(column + direction for column in _SORTS[sort])
-        query = f"SELECT key FROM sounds WHERE {' AND '.join(conditions)} ORDER BY {order}"  # noqa: S608 - our own words
+        """The row keys of all sounds that the term means, in order; those without a value last."""
+        asker = Asker(new_since=_timestamp(datetime.now(UTC) - _NEW))
+        asked = [condition(term, asker), _in_scope(scope)]
+        where = " AND ".join(each.text for each in asked)
+        values = [value for each in asked for value in each.values]
+        query = f"SELECT key FROM sounds WHERE {where} ORDER BY {_order(sort, descending)}"  # noqa: S608 - our own words
         with self._reading() as connection:
-            if scope.kind == "local":
-                _name_local(connection, local)
+            _name(connection, "local", here.local if scope.kind == "local" else ())
+            _name(connection, "pinned", here.pinned if "FROM pinned" in where else ())
             return array("q", (row[0] for row in connection.execute(query, values)))
 
     def sounds(self, keys: Sequence[int]) -> list[Sound | None]:
@@ -134,7 +145,7 @@ class Mirror:
                 batch = list(keys[start : start + _BATCH])
                 marks = ",".join("?" * len(batch))
                 rows = connection.execute(
-                    f"SELECT key, doc FROM sounds WHERE key IN ({marks})",  # noqa: S608 - marks
+                    f"SELECT key, doc FROM texts WHERE key IN ({marks})",  # noqa: S608 - marks
                     batch,
                 )
                 found |= {key: msgspec.json.decode(doc, type=Sound) for key, doc in rows}
@@ -142,13 +153,11 @@ class Mirror:
 
     def find(self, sound_id: str) -> Sound | None:
         """The sound with this id."""
-        return self._first("SELECT doc FROM sounds WHERE id = ?", sound_id)
+        return self._first(f"{_DOC} WHERE id = ?", sound_id)
 
     def with_content(self, sha256: str) -> Sound | None:
         """The oldest sound with these bytes."""
-        return self._first(
-            "SELECT doc FROM sounds WHERE sha256 = ? ORDER BY created, id LIMIT 1", sha256
-        )
+        return self._first(f"{_DOC} WHERE sha256 = ? ORDER BY created, id LIMIT 1", sha256)
 
     def folders(self) -> list[tuple[str, int]]:
         """Every folder that has sounds, with their number; the root is not among them."""
@@ -179,14 +188,8 @@ class Mirror:
     def _prepare(self) -> None:
         with self._writing() as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == _SCHEMA:
-                return
-            # A copy of what the server has: of another shape, it is simply fetched again.
-            for table in ("sounds", "facts"):
-                connection.execute(f"DROP TABLE IF EXISTS {table}")
-            for statement in _TABLES.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_SCHEMA}")
+            if version != tables.SCHEMA:
+                tables.make(connection)
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -197,7 +200,8 @@ class Mirror:
             connection.execute("PRAGMA journal_mode=WAL")
             # The server has the truth: what a power cut takes from the copy is fetched again.
             connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute("CREATE TEMP TABLE local (sha256 TEXT PRIMARY KEY)")
+            for table in ("local", "pinned"):
+                connection.execute(f"CREATE TEMP TABLE {table} (sha256 TEXT PRIMARY KEY)")
             self._local.connection = connection
             with self._opening:
                 self._connections.append(connection)
@@ -221,32 +225,35 @@ class Mirror:
 
 def _apply(connection: sqlite3.Connection, change: Change) -> None:
     if change.type in _GONE:
-        connection.execute("DELETE FROM sounds WHERE id = ?", (change.id,))
+        tables.remove(connection, change.id)
     elif change.type.startswith("sound.") and change.sound is not None:
-        sound = change.sound
-        row = (
-            sound.id, sound.sha256, sort_key(sound.name), sound.folder, sort_key(sound.folder),
-            searchable(sound.name, sound.description, *sound.tags), sound.duration, sound.size,
-            sound.samplerate, sound.bitdepth, sound.channels, sound.created.isoformat(),
-            msgspec.json.encode(sound),
-        )  # fmt: skip
-        connection.execute(_WRITE, row)
+        tables.write(connection, change.sound)
 
 
-def _conditions(words: str, scope: Scope) -> tuple[list[str], list[str]]:
-    conditions, values = ["1"], []
-    for word in words_of(words):
-        conditions.append("instr(words, ?)")
-        values.append(f" {word}")
-    if scope.kind == "folder":
-        # Half open, so that the index serves: everything between `a/` and what sorts after it.
-        conditions.append("(folder = ? OR (folder >= ? AND folder < ?))")
-        values += [scope.folder, scope.folder + "/", scope.folder + "0"]
-    elif scope.kind == "local":
-        conditions.append("sha256 IN (SELECT sha256 FROM local)")
-    return conditions, values
+def _in_scope(scope: Scope) -> Condition:
+    match scope.kind:
+        case "folder":
+            return in_folder(scope.folder)
+        case "local":
+            return Condition("sha256 IN (SELECT sha256 FROM local)")
+        case _:
+            return Condition("1")
 
 
-def _name_local(connection: sqlite3.Connection, local: Collection[str]) -> None:
-    connection.execute("DELETE FROM local")
-    connection.executemany("INSERT OR IGNORE INTO local VALUES (?)", ((one,) for one in local))
+def _order(sort: str, descending: bool) -> str:
+    direction = " DESC" if descending else ""
+    columns = [column + direction for column in _SORTS[sort]]
+    if sort in _OPTIONAL:
+        columns.insert(0, f"{_SORTS[sort][0]} IS NULL")
+    return ", ".join(columns)
+
+
+def _timestamp(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _name(connection: sqlite3.Connection, table: str, digests: Collection[str]) -> None:
+    """Have these digests, and no others, in a table of the connection's own."""
+    connection.execute(f"DELETE FROM temp.{table}")  # noqa: S608 - our own names
+    rows = ((one,) for one in digests)
+    connection.executemany(f"INSERT OR IGNORE INTO temp.{table} VALUES (?)", rows)  # noqa: S608

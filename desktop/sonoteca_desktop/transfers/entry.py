@@ -36,6 +36,8 @@ class Transfer:
     path: Path
     sound_id: str | None
     sha256: str | None
+    kept: bool = False
+    """Nobody asked for this one: it is fetched for a pin."""
     url: str = ""
     """Where its bytes are on the server: a download's always, an upload's once it is done."""
     way_out: str = ""
@@ -123,6 +125,7 @@ class Entry:
             path=row.path,
             sound_id=row.sound_id or None,
             sha256=row.sha256 or None,
+            kept=bool(row.kept),
             url=_address(row),
             way_out=way_out(row.state, row.code),
         )

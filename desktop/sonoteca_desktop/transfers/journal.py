@@ -6,9 +6,11 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -44,6 +46,12 @@ CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """,
     # Uploads go by hash and can be resumed. Those begun before have no hash, and begin anew.
     "ALTER TABLE transfers ADD COLUMN stamp TEXT NOT NULL DEFAULT ''",
+    """
+ALTER TABLE transfers ADD COLUMN kept TEXT NOT NULL DEFAULT '';
+CREATE TABLE pins (
+    server TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (server, kind, value)
+) STRICT
+""",
     # Those of before stand in the order in which they came.
     """
 ALTER TABLE transfers ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
@@ -60,6 +68,19 @@ class JournalError(PathBlockedError):
     """The list of transfers cannot be read or written."""
 
     code = "journal"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pin:
+    """What is to be on this computer for good: a sound by its id, or all that a search finds."""
+
+    kind: Literal["sound", "search"]
+    value: str
+
+    @property
+    def key(self) -> str:
+        """What stands for it in a transfer."""
+        return f"{self.kind}:{self.value}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,6 +116,8 @@ class Row:
     bad_replies: int = 0
     removed: bool = False
     """Shown no more: a finished one is still known, of another the part file has to go."""
+    kept: str = ""
+    """The key of the pin that it was fetched for into a folder of our own; "" when by a user."""
     added: float
     place: int = 0
     """Those with a smaller one come first."""
@@ -112,23 +135,27 @@ _READ = f"SELECT {', '.join(_COLUMNS)} FROM transfers"  # noqa: S608
 _FROM_COLUMN: dict[str, Callable[[str], object]] = {"kind": Kind, "state": State, "removed": bool}
 
 
+_TRIES = 5
+_PAUSE_S = 0.1
+
+
 class Journal:
     """The file of transfers; one process at a time, any of its threads."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(
-            path, timeout=1.0, isolation_level=None, check_same_thread=False
-        )
-        try:
-            self._open()
-        except sqlite3.Error as error:
-            self._database.close()
-            raise JournalError(self._explain(error)) from error
-        except JournalError:
-            self._database.close()
-            raise
+        for left in reversed(range(_TRIES)):
+            try:
+                self._connect()
+                break
+            except (sqlite3.Error, JournalError) as error:
+                # While another process begins or ends with the file, SQLite may call it broken.
+                if not left or not _is_about_reading(error.__cause__ or error):
+                    if isinstance(error, JournalError):
+                        raise
+                    raise JournalError(self._explain(error)) from error
+                time.sleep(_PAUSE_S)
 
     def add(self, rows: Iterable[Row]) -> None:
         """Remember new transfers; each gets its key."""
@@ -153,6 +180,25 @@ class Journal:
         with self._lock, self._transaction() as database:
             found = database.execute(f"{_READ} WHERE server = ? ORDER BY place, key", (server,))
             return [_row(values) for values in found]
+
+    def pins(self, server: str) -> list[Pin]:
+        """What is to be kept of a server's sounds."""
+        query = "SELECT kind, value FROM pins WHERE server = ? ORDER BY kind, value"
+        with self._lock, self._transaction() as database:
+            return [Pin(kind, value) for kind, value in database.execute(query, (server,))]
+
+    def pin(self, server: str, pins: Iterable[Pin]) -> None:
+        """Remember what is to be kept."""
+        rows = [(server, pin.kind, pin.value) for pin in pins]
+        with self._lock, self._transaction() as database:
+            database.executemany("INSERT OR IGNORE INTO pins VALUES (?, ?, ?)", rows)
+
+    def unpin(self, server: str, pins: Iterable[Pin]) -> None:
+        """Forget what was to be kept."""
+        rows = [(server, pin.kind, pin.value) for pin in pins]
+        query = "DELETE FROM pins WHERE server = ? AND kind = ? AND value = ?"
+        with self._lock, self._transaction() as database:
+            database.executemany(query, rows)
 
     def limit(self) -> int | None:
         """The speed limit in bytes a second, if there is one."""
@@ -185,6 +231,15 @@ class Journal:
         """Let go of the file."""
         with self._lock:
             self._database.close()
+
+    def _connect(self) -> None:
+        with contextlib.ExitStack() as stack:
+            self._database = sqlite3.connect(
+                self._path, timeout=1.0, isolation_level=None, check_same_thread=False
+            )
+            stack.callback(self._database.close)
+            self._open()
+            stack.pop_all()
 
     def _setting(self, name: str) -> str:
         with self._lock, self._transaction() as database:
@@ -227,6 +282,11 @@ class Journal:
         if "locked" in str(error):
             return f"Another Sonoteca is using the list of transfers {self._path}: close that one"
         return f"The list of transfers {self._path} cannot be used: {error}"
+
+
+def _is_about_reading(error: BaseException) -> bool:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_IOERR
 
 
 def _values(row: Row) -> tuple[object, ...]:

@@ -15,7 +15,12 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
-from sonoteca_desktop.client import ServerRefusedError, ServerUnreachableError
+from sonoteca_desktop.client import (
+    UNEXPLAINED,
+    ServerRefusedError,
+    ServerReplacedError,
+    ServerUnreachableError,
+)
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.ranges import ByteRange, parse_content_range
 
@@ -117,7 +122,10 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
             Event.ANEW: State.QUEUED,
             Event.RESTART: State.QUEUED,
         },
+        # Before it runs again there is a look whether it can: the disk may be full by now.
         State.WAITING: {
+            Event.BLOCK: State.BLOCKED,
+            Event.FAIL: State.FAILED,
             Event.DUE: State.QUEUED,
             Event.RETRY: State.QUEUED,
             Event.PAUSE: State.PAUSED,
@@ -190,6 +198,8 @@ class WayOn(StrEnum):
     """It stands elsewhere than we thought: ask, and go on from there."""
     ANEW = "anew"
     """It is there no more: begin another one."""
+    SMALLER = "smaller"
+    """It was too much for something on the way: send less at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +235,7 @@ def read_reply(
 ) -> ByteRange:
     """Which bytes of our file a reply carries, when [start, size) was asked for.
 
+    `etag` is "" where nobody told which one the file has.
     That is a part from `start` on, or the whole (a server without ranges, or whose file is another
     one: the digest will tell). Anything else is a BadReplyError.
     """
@@ -247,7 +258,7 @@ def _read_part(headers: Mapping[str, str], *, start: int, size: int, etag: str) 
     if given is None or given.part is None or given.part.start != start or given.size != size:
         raise BadReplyError(f"asked for bytes {start}-{size - 1}/{size}, the server sent {header}")
     # If-Range forbids this: it would join the bytes of two files.
-    if headers.get("ETag", etag) != etag:
+    if etag and headers.get("ETag", etag) != etag:
         raise BadReplyError("the server sent a part of another file")
     return given.part
 
@@ -268,7 +279,9 @@ def judge(error: SonotecaError, *, kind: Kind, corrupt: int = 0, bad_replies: in
     if isinstance(error, SourceChangedError):
         return Verdict(Event.WAIT, str(error), keep=False)
     if isinstance(error, ServerUnreachableError):
-        return Verdict(Event.WAIT, "The server cannot be reached", whole_server=True)
+        is_replaced = isinstance(error, ServerReplacedError)
+        note = str(error) if is_replaced else "The server cannot be reached"
+        return Verdict(Event.WAIT, note, whole_server=True)
     return Verdict(Event.FAIL, str(error))
 
 
@@ -277,9 +290,18 @@ def way_on(refusal: ServerRefusedError) -> WayOn | None:
     if refusal.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         # The server may have looked at the whole of it, and its answer been lost.
         return None if refusal.code in _FINAL else WayOn.ANEW
+    if refusal.code == UNEXPLAINED:
+        # Not from our server: from another one, or from what stands before it.
+        return _UNEXPLAINED_WAYS.get(refusal.status)
     return WayOn.LOOK if refusal.code in _ELSEWHERE else None
 
 
+_UNEXPLAINED_WAYS: Final[Mapping[int, WayOn]] = MappingProxyType(
+    {
+        HTTPStatus.CONFLICT: WayOn.LOOK,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: WayOn.SMALLER,
+    }
+)
 _FINAL = frozenset({"not-a-wav", "name-taken"})
 _ELSEWHERE = frozenset({"offset-mismatch", "upload-final"})
 _AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.LOCKED, HTTPStatus.TOO_MANY_REQUESTS})

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 
-from sonoteca_desktop.client import Client, is_loopback
+from sonoteca_desktop.client import Client
 from sonoteca_desktop.transfers import orders, target
 from sonoteca_desktop.transfers.arrangement import AT_ONCE, AT_ONCE_MOST, Arrangement
 from sonoteca_desktop.transfers.bandwidth import Bandwidth
@@ -23,6 +23,7 @@ from sonoteca_desktop.transfers.control import Control, StoppedError
 from sonoteca_desktop.transfers.download import Download, Landed, Wanted
 from sonoteca_desktop.transfers.entry import Entry, Transfer
 from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
+from sonoteca_desktop.transfers.kept import Kept
 from sonoteca_desktop.transfers.plan import (
     LOOK_AGAIN,
     Event,
@@ -32,6 +33,7 @@ from sonoteca_desktop.transfers.plan import (
     judge,
 )
 from sonoteca_desktop.transfers.roster import Roster
+from sonoteca_desktop.transfers.soundcache import SoundCache
 from sonoteca_desktop.transfers.source import size_to_send
 from sonoteca_desktop.transfers.tus import Tus
 from sonoteca_desktop.transfers.upload import Arrived, Begun, Offer, Upload, end_quietly
@@ -43,12 +45,12 @@ __all__ = ["Kind", "State", "Transfer", "TransferQueue"]  # what those who show 
 _logger = logging.getLogger(__name__)
 
 _GRACE = 2.0
-_THIS_COMPUTER = "this computer"
 
 
 class TransferQueue:
     """All uploads and downloads with one server; callable from any thread.
 
+    Uploads go into one repository, downloads come from wherever the sounds are.
     `changed` is called, from any thread, after a transfer came, went or changed its state; how far
     each has come is in `snapshot`. Their order and how fast they may be is `arrangement`.
     """
@@ -59,7 +61,9 @@ class TransferQueue:
         client: Client,
         *,
         changed: Callable[[], None],
+        heard: SoundCache | None = None,
         at_once: int = AT_ONCE,
+        repository: str = "main",
     ) -> None:
         self._journal = journal
         self._client = client
@@ -67,10 +71,16 @@ class TransferQueue:
         self._chance = random.SystemRandom()
         self._bandwidth = Bandwidth(journal.limit(), journal.schedule())
         self._threads: list[threading.Thread] = []
-        # A server on this computer may get another port with every start.
-        self._server = _THIS_COMPUTER if is_loopback(client.base_url) else client.base_url
-        self._roster = Roster(journal, self._server, journal.at_once() or at_once)
+        self._repository = repository
+        self.server = orders.server_name(client.base_url)
+        self._roster = Roster(journal, self.server, journal.at_once() or at_once)
         self.arrangement = Arrangement(journal, self._roster, self._bandwidth, tell=self._tell)
+        self._heard = heard
+        if heard is not None:
+            heard.lend_from(self._roster.part_of)
+        self.kept = Kept(
+            self._roster, self.server, add=self._add, remove=self._remove, changed=changed
+        )
 
     def start(self) -> None:
         """Begin to work; what was running goes on by itself."""
@@ -100,7 +110,12 @@ class TransferQueue:
     def download_all(self, sounds: Iterable[Sound], folder: Path) -> list[int]:
         """Fetch many sounds into a folder, in one write of the journal."""
         place = _absolute(folder)
-        return self._add([orders.download(self._server, sound, place) for sound in sounds])
+        return self._add([orders.download(self.server, sound, place) for sound in sounds])
+
+    def fetch(self, url: str, path: Path, *, size: int, sha256: str) -> int:
+        """Fetch any bytes, by their path on the server, as a file; the key of the transfer."""
+        file = _absolute(path)
+        return self._add([orders.fetch(self.server, url, size=size, sha256=sha256, path=file)])[0]
 
     def upload(self, path: Path, folder: str) -> int:
         """Send a file into a folder of the library; the key of the transfer."""
@@ -109,7 +124,7 @@ class TransferQueue:
     def upload_all(self, files: Iterable[tuple[Path, str]]) -> list[int]:
         """Send many files, each into its folder of the library, in one write of the journal."""
         return self._add(
-            [orders.upload(self._server, _absolute(path), folder) for path, folder in files]
+            [orders.upload(self.server, _absolute(path), folder) for path, folder in files]
         )
 
     def pause(self, *keys: int) -> None:
@@ -196,7 +211,7 @@ class TransferQueue:
                     continue
                 if event is Event.RETRY:
                     entry.row.tries = entry.row.corrupt = entry.row.bad_replies = 0
-                    roster.hold(0.0)
+                    roster.hold_no_longer()
                 elif event is Event.PAUSE and entry.control is not None:
                     entry.control.stop()
         self._tell()
@@ -296,13 +311,18 @@ class TransferQueue:
     def _carry(self, entry: Entry, control: Control) -> Landed | Arrived:
         row = entry.row
         if row.kind is Kind.UPLOAD:
-            offer = Offer(row.path, row.name, row.folder)
-            begun = Begun(row.sha256, row.stamp, row.url)
+            offer = Offer(row.path, row.name, row.folder, self._repository)
+            begun = Begun(row.sha256, row.stamp, row.url, row.durable)
             remember = partial(self._remember, entry)
-            return Upload(self._client, offer, begun, control, remember).run()
+            return Upload(self._client, offer, begun, control, remember, tries=row.tries).run()
         part = target.part_path(row.path, row.tag)
         wanted = Wanted(row.url, row.size, row.etag, row.sha256, row.path, part)
-        return Download(self._client, wanted, row.durable, control).run()
+        if self._heard is None:
+            return Download(self._client, wanted, row.durable, control).run()
+        cache = self._heard.open(row.sha256, row.size)
+        landed = Download(self._client, wanted, row.durable, control, cache).run()
+        self._heard.drop(row.sha256)
+        return landed
 
     def _finish(self, entry: Entry, outcome: Landed | Arrived) -> None:
         row = entry.row
@@ -320,15 +340,17 @@ class TransferQueue:
         _logger.info("%s of %s: %s", row.kind, row.path, error)
         if not verdict.keep:
             self._commit(entry, 0)  # before: the journal must never count bytes that are gone
+            entry.progressed(0)
             self._drop(row)
         with self._roster.changing():
             row.tries += verdict.event is Event.WAIT
             row.corrupt += verdict.event is Event.ANEW
             row.bad_replies += verdict.bad_reply
             delay = back_off(row.tries, self._chance) if verdict.delay is None else verdict.delay
-            entry.next_at = time.monotonic() + max(delay, verdict.at_least)
+            asked = time.monotonic() + verdict.at_least
+            entry.next_at = max(time.monotonic() + delay, asked)
             if verdict.whole_server:
-                self._roster.hold(entry.next_at)
+                self._roster.hold(entry.next_at, asked=asked)
             self._roster.step(entry, verdict.event, verdict.note, error.code)
 
     def _clear_up(self, entry: Entry) -> None:

@@ -14,16 +14,33 @@ from sonoteca_shared.ranges import ByteRange, RangeSet
 class RangeCache:
     """A sparse file of known size that fills in any order; callable from any thread.
 
+    A download of the same sound lends what it has: the bytes from 0 on in its own part file. So
+    what one of the two has fetched, the other need not fetch.
+
     `changed` is notified when bytes came or the cache was closed. Others that work on the cache
     may wait on it for events of their own, and guard their own state by it.
     """
 
-    def __init__(self, path: Path, size: int, present: Iterable[ByteRange] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        size: int,
+        present: Iterable[ByteRange] = (),
+        *,
+        keep: Callable[[RangeCache], None] = lambda _: None,
+    ) -> None:
         self.path = path
         self.size = size
         self.changed = threading.Condition()
         self.closed = False
+        self.discarded = False
+        self._keep = keep
         self._present = RangeSet(present)
+        self._lent = -1
+        self._lent_end = 0
+        self._whole = -1
+        self._comes = False
+        self._awaited = -1
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
         # The number goes back to the system only when nobody can be inside of a read or write any
         # more: a number that is closed early may come to mean another file.
@@ -32,34 +49,41 @@ class RangeCache:
 
     @property
     def present(self) -> list[ByteRange]:
-        """Which bytes are there."""
+        """Which bytes are there, but for those that are lent."""
         with self.changed:
             return list(self._present)
 
     @property
     def total(self) -> int:
-        """How many bytes are there."""
+        """How many bytes are there, but for those that are lent."""
         with self.changed:
             return self._present.total
 
     @property
     def complete(self) -> bool:
-        return self.total == self.size
+        return self.gap(0) is None
 
     def available(self, offset: int) -> int:
         """How many bytes are there from `offset` on without a gap."""
         with self.changed:
-            return self._present.available(offset)
+            return self._available(offset)
 
     def gap(self, offset: int) -> ByteRange | None:
         """The first missing bytes at or after `offset`; None if all are there up to the end."""
         with self.changed:
-            return next(iter(self._present.missing(offset, self.size)), None)
+            start = offset + self._available(offset)
+            return next(iter(self._present.missing(start, self.size)), None)
 
     def read(self, offset: int, count: int) -> bytes:
         """The bytes at `offset` as far as they are there: up to `count`, fewer before a gap."""
-        count = min(count, self.available(offset))
-        return os.pread(self._file, count, offset) if count > 0 else b""
+        with self.changed:
+            count = min(count, self._available(offset))
+            if self._whole >= 0:
+                return os.pread(self._whole, count, offset) if count > 0 else b""
+            lent = max(0, min(count, self._lent_end - offset))
+            file = self._lent
+        data = os.pread(file, lent, offset) if lent else b""
+        return data + os.pread(self._file, count - lent, offset + lent) if count > lent else data
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Keep bytes that came from the server, and wake who waits for them."""
@@ -89,11 +113,76 @@ class RangeCache:
         count = min(count, self.size - offset)
 
         def here() -> bool:
-            return self._present.available(offset) >= count
+            return self._available(offset) >= count
 
         with self.changed:
             self.changed.wait_for(lambda: self.closed or here() or unless(), timeout)
             return here()
+
+    # What a download of the same sound does.
+
+    def lend(self, file: int, end: int) -> None:
+        """From now on the bytes up to `end` can be read from this file as well."""
+        copy = os.dup(file)  # the download may be over while they are still read
+        weakref.finalize(self, os.close, copy)
+        with self.changed:
+            self._lent, self._lent_end = copy, end
+            self.changed.notify_all()
+
+    def lend_whole(self, file: int) -> None:
+        """All bytes can be read from this file."""
+        copy = os.dup(file)
+        weakref.finalize(self, os.close, copy)
+        with self.changed:
+            self._whole = copy
+            self.changed.notify_all()
+
+    def lent(self, end: int, *, comes: bool) -> None:
+        """The lender has come so far; whether it goes on from there just now."""
+        with self.changed:
+            self._lent_end, self._comes = end, comes
+            self.changed.notify_all()
+
+    def is_coming(self, offset: int, soon: int) -> bool:
+        """Whether the lender will have fetched this byte within the next `soon` bytes."""
+        with self.changed:
+            return self._comes and 0 <= offset - self._lent_end <= soon
+
+    def hurry(self, offset: int) -> None:
+        """Somebody listens and waits for the byte at `offset`, which the lender will bring."""
+        with self.changed:
+            self._awaited = offset
+
+    @property
+    def hurried(self) -> bool:
+        """Whether somebody listens and waits for what the lender brings."""
+        with self.changed:
+            return self._awaited >= self._lent_end
+
+    def forget(self) -> None:
+        """None of these bytes can be trusted any more."""
+        with self.changed:
+            self._present = RangeSet()
+            self._lent_end = 0
+            self._whole = -1
+        self.keep()
+
+    def _available(self, offset: int) -> int:
+        if self._whole >= 0:
+            return max(0, self.size - offset)
+        end, before = offset, -1
+        while end != before:
+            before = end
+            end = max(end, self._lent_end)
+            end += self._present.available(end)
+        return end - offset
+
+    # What becomes of it.
+
+    def keep(self) -> None:
+        """Have what is there known after a restart."""
+        if not self.discarded:
+            self._keep(self)
 
     def sync(self) -> None:
         """Return when what was written so far would survive a power cut."""
@@ -107,5 +196,6 @@ class RangeCache:
 
     def discard(self) -> None:
         """Close it, and take its file out of the folder."""
+        self.discarded = True
         self.close()
         self.path.unlink(missing_ok=True)

@@ -8,15 +8,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from sonoteca_desktop.transfers import target
 from sonoteca_desktop.transfers.entry import Entry, Transfer
 from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
 from sonoteca_desktop.transfers.plan import Event, Kind, State, after
 
+_PATIENT = 2
 _ENDED = frozenset({State.DONE, State.FAILED})
 _BUSY = frozenset({State.QUEUED, State.HASHING, State.RUNNING, State.VERIFYING, State.WAITING})
 
@@ -38,9 +40,15 @@ class Roster:
         self._news = threading.Condition()
         self._unwritten: dict[int, Row] = {}
         self._entries: dict[int, Entry] = {}
+        # The same once more: what somebody asked for, and what nobody waits for.
+        self._asked: dict[int, Entry] = {}
+        self._patient: dict[int, Entry] = {}
+        self._at_work: set[Entry] = set()
         self._local: dict[str, list[tuple[Path, int]]] = {}
         self._gone: frozenset[str] = frozenset()
+        self._kept: dict[int, Row] = {}
         self._hold_until = 0.0
+        self._asked_until = 0.0
         self._closed = False
         for row in journal.rows(server):
             self._take_up(row)
@@ -69,6 +77,23 @@ class Roster:
         """The SHA-256 of everything that was downloaded here and, when last looked, was there."""
         with self._news:
             return frozenset(self._local) - self._gone
+
+    def part_of(self, sha256: str) -> tuple[Path, int] | None:
+        """A file of ours with the first of these bytes, and how many are safe in it."""
+        with self._news:
+            for row in self._kept.values():
+                if row.sha256 == sha256 and row.state is State.DONE:
+                    return row.path, row.size
+            for row in (each.row for each in self._shown()):
+                unfinished = row.kind is Kind.DOWNLOAD and row.state is not State.DONE
+                if row.sha256 == sha256 and unfinished and row.durable:
+                    return target.part_path(row.path, row.tag), row.durable
+        return None
+
+    def kept(self) -> list[Row]:
+        """What was fetched for pins, or is to be; also what is no longer in the list."""
+        with self._news:
+            return [replace(row) for row in self._kept.values() if _is_kept(row)]
 
     def look_for_files(self) -> bool:
         """Look whether downloads are still where they were put; whether there is news."""
@@ -133,7 +158,10 @@ class Roster:
             if standing[key].row.place != place:
                 standing[key].row.place = place
                 self.touch(standing[key])
-        self._entries = dict(sorted(self._entries.items(), key=lambda item: item[1].row.place))
+        for entries in (self._entries, self._asked, self._patient):
+            ordered = sorted(entries.items(), key=lambda item: item[1].row.place)
+            entries.clear()
+            entries.update(ordered)
 
     def make_room(self) -> list[Entry]:
         """Those that run and have to yield to what stands before them, if there is anything.
@@ -143,6 +171,7 @@ class Roster:
         """
         now = time.monotonic()
         wanting = [each for each in self._shown() if each.busy or self._is_due(each, now)]
+        wanting.sort(key=lambda each: bool(each.row.kept))  # nobody waits for those
         late = [each for each in wanting[self.at_once :] if each.busy]
         return [each for each in late if self.step(each, Event.YIELD)]
 
@@ -169,12 +198,32 @@ class Roster:
         """A removed transfer leaves nothing behind; of a finished one we still know the file."""
         with self._writing:
             with self._news:
-                self._entries.pop(entry.row.key, None)
+                self._take_out(entry.row.key)
                 self._unwritten.pop(entry.row.key, None)
             if entry.row.state is State.DONE:
                 self._journal.save([entry.row])
             else:
                 self._journal.forget([entry.row.key])
+                with self._news:
+                    self._kept.pop(entry.row.key, None)
+
+    def free(self, keys: Sequence[int]) -> None:
+        """Files that were fetched for pins are here no more."""
+        with self._writing:
+            with self._news:
+                for key in keys:
+                    row = self._kept.pop(key)
+                    self._take_out(key)
+                    self._unwritten.pop(key, None)
+                    files = self._local.pop(row.sha256, [])
+                    if left := [file for file in files if file[0] != row.path]:
+                        self._local[row.sha256] = left
+            self._journal.forget(keys)
+
+    def assign(self, key: int, pin: str) -> None:
+        """It is kept for another pin from now on. Call it inside `changing`."""
+        self._kept[key].kept = pin
+        self._unwritten[key] = self._kept[key]
 
     def restart(self) -> None:
         """What was running when the program ended goes on by itself."""
@@ -204,9 +253,17 @@ class Roster:
 
     # For the workers.
 
-    def hold(self, until: float) -> None:
-        """Start nothing before that moment: the whole server is in trouble."""
-        self._hold_until = until
+    def hold(self, until: float, *, asked: float = 0.0) -> None:
+        """Start nothing before that moment: the whole server is in trouble.
+
+        Nor before the server has said (`asked`), whatever trouble comes after that.
+        """
+        self._asked_until = max(self._asked_until, asked)
+        self._hold_until = max(until, self._asked_until)
+
+    def hold_no_longer(self) -> None:
+        """Wait no longer: the user wants it now."""
+        self._hold_until = self._asked_until = 0.0
 
     def next(self) -> Entry | None:
         """The next transfer to work on, as soon as there is one; None when all is over."""
@@ -216,15 +273,17 @@ class Roster:
                     self._news.wait()
                     continue
                 now = time.monotonic()
-                soonest = None
-                for entry in self._entries.values():
-                    at = self._due_at(entry)
-                    if at is not None and at <= now:
-                        entry.busy = True
-                        self._in_hand += 1
-                        return entry
-                    if at is not None:
-                        soonest = at if soonest is None else min(soonest, at)
+                entry, soonest = self._first_due(self._asked, now)
+                if entry is None and self._may_keep():
+                    entry, later = self._first_due(self._patient, now)
+                    times = [at for at in (soonest, later) if at is not None]
+                    soonest = min(times, default=None)
+                if entry is not None:
+                    entry.busy = True
+                    self._in_hand += 1
+                    if entry.row.kept:
+                        self._at_work.add(entry)
+                    return entry
                 self._news.wait(None if soonest is None else soonest - now)
         return None
 
@@ -245,6 +304,24 @@ class Roster:
     def closed(self) -> bool:
         """Whether nothing is to be started any more."""
         return self._closed
+
+    def _first_due(
+        self, entries: dict[int, Entry], now: float
+    ) -> tuple[Entry | None, float | None]:
+        """The first that is due; where none is, the moment at which one will be."""
+        soonest = None
+        for entry in entries.values():
+            at = self._due_at(entry)
+            if at is not None and at <= now:
+                return entry, None
+            if at is not None:
+                soonest = at if soonest is None else min(soonest, at)
+        return None, soonest
+
+    def _may_keep(self) -> bool:
+        """Whether what nobody waits for may start: a worker stays free for what somebody does."""
+        self._at_work = {each for each in self._at_work if each.busy}
+        return len(self._at_work) < max(1, min(_PATIENT, self.at_once - 1))
 
     def _is_due(self, entry: Entry, now: float) -> bool:
         at = self._due_at(entry)
@@ -268,8 +345,15 @@ class Roster:
 
     def _take_up(self, row: Row) -> None:
         self._note_local(row)
+        if row.kept:
+            self._kept[row.key] = row
         if not (row.removed and row.state is State.DONE):
-            self._entries[row.key] = Entry(row)
+            entry = self._entries[row.key] = Entry(row)
+            (self._patient if row.kept else self._asked)[row.key] = entry
+
+    def _take_out(self, key: int) -> None:
+        for entries in (self._entries, self._asked, self._patient):
+            entries.pop(key, None)
 
     def _note_local(self, row: Row) -> None:
         if row.kind is Kind.DOWNLOAD and row.state is State.DONE:
@@ -278,6 +362,10 @@ class Roster:
 
     def _shown(self) -> Iterator[Entry]:
         return (each for each in self._entries.values() if not each.row.removed)
+
+
+def _is_kept(row: Row) -> bool:
+    return row.state is State.DONE or not row.removed
 
 
 def _is_there(path: Path, size: int) -> bool:

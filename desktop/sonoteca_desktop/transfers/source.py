@@ -119,23 +119,29 @@ class Source:
 
 
 class Rest:
-    """What is left of a file from an offset on, as the body of a request, as fast as is allowed."""
+    """What is left of a file from an offset on, as the body of a request, as fast as is allowed.
 
-    def __init__(self, source: Source, offset: int, control: Control) -> None:
+    Or the next `most` bytes of it.
+    """
+
+    def __init__(
+        self, source: Source, offset: int, control: Control, most: int | None = None
+    ) -> None:
         self._source = source
         self._offset = offset
+        self._end = source.size if most is None else min(source.size, offset + most)
         self._control = control
 
     def __len__(self) -> int:
-        return self._source.size - self._offset
+        return self._end - self._offset
 
     def __iter__(self) -> Iterator[memoryview]:
         source, control, position = self._source, self._control, self._offset
         buffer = memoryview(bytearray(_MOST))
         block = _FIRST
         with source.open(position) as file:
-            while position < source.size:
-                allowed = control.take(min(block, source.size - position))
+            while position < self._end:
+                allowed = control.take(min(block, self._end - position))
                 count = source.read(file, buffer[:allowed])
                 control.give_back(allowed - count)
                 # Before the last block most of all: without it nothing becomes a sound.
@@ -145,7 +151,8 @@ class Rest:
                 block = _next_block(block, time.monotonic() - began)
                 position += count
                 control.progressed(position)
-        control.begin_check()
+        if position == source.size:
+            control.begin_check()
 
 
 def _next_block(block: int, took: float) -> int:

@@ -144,9 +144,14 @@ class Stream:
                 reason = error.strerror or str(error)
                 folder = self._cache.path.parent
                 self._fail(StreamFailedError(f"The sound cannot be kept in {folder}: {reason}."))
+        self._cache.keep()
 
     def _wait_for_part(self) -> ByteRange | None:
         """What to fetch next, when it is time; None when this stream is over."""
+        with self._changed:
+            hurried = self._is_over() or self._wanted() is not None
+        if not hurried:
+            self._cache.keep()  # waits for the disk, which a seek must not
         with self._changed:
             self._changed.wait_for(lambda: self._is_over() or self._wanted() is not None)
             return None if self._is_over() else self._wanted()
@@ -154,7 +159,13 @@ class Stream:
     def _wanted(self) -> ByteRange | None:
         """The first missing bytes from the playhead on, if they are near enough to be needed."""
         gap = self._cache.gap(self._playhead)
-        return gap if gap is not None and self._has_room(gap.start) else None
+        if gap is None or not self._has_room(gap.start):
+            return None
+        if self._cache.is_coming(gap.start, SOON):
+            # A download is right before it: a second connection would fetch the same.
+            self._cache.hurry(self._playhead + self.ahead // 4)
+            return None
+        return gap
 
     def _has_room(self, at: int) -> bool:
         # A quarter has to be used up first: many small reads cost more than a few large ones.
@@ -165,7 +176,9 @@ class Stream:
         if self._response is None:
             return False
         gap = self._cache.gap(self._playhead)
-        return gap is not None and not self._at <= gap.start <= self._at + SOON
+        if gap is None:
+            return False
+        return self._cache.is_coming(gap.start, SOON) or not 0 <= gap.start - self._at <= SOON
 
     def _fetch_part(self, part: ByteRange) -> None:
         size = self._cache.size

@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import shutil
+import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,6 +87,22 @@ def open_part(part: Path) -> BinaryIO:
 def sync(file: BinaryIO) -> None:
     """The file's bytes are on the disk when this returns."""
     getattr(os, "fdatasync", os.fsync)(file.fileno())
+
+
+def is_of_this_boot(file: BinaryIO) -> bool:
+    """Whether a file was written to since this computer started.
+
+    Then all that was written is there: what a program gave to the system outlives the program.
+    """
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    running = time.monotonic() if clock is None else time.clock_gettime(clock)
+    return os.fstat(file.fileno()).st_mtime > time.time() - running
+
+
+def is_whole(file: BinaryIO, path: Path, size: int) -> bool:
+    """Whether an open file still is the one of this path, and has so many bytes."""
+    facts = os.fstat(file.fileno())
+    return facts.st_size == size and os.path.samestat(facts, path.lstat())
 
 
 def digest(path: Path, go_on: Callable[[], None]) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
-import requests
-
+from sonoteca_desktop.answers import Answer
 from sonoteca_desktop.client import UPLOAD_TIMEOUT, Body, Client
 from sonoteca_desktop.transfers.plan import BadReplyError
 from sonoteca_shared import routes, tus
@@ -61,7 +60,7 @@ class Tus:
         *,
         data: Body | None = None,
         silence_timeout: float | None = None,
-    ) -> requests.Response:
+    ) -> Answer:
         headers = {"Tus-Resumable": tus.VERSION, **(headers or {})}
         return self._client.request(
             method, path, headers=headers, data=data, silence_timeout=silence_timeout
@@ -76,7 +75,7 @@ class Tus:
         return url.removeprefix(base)
 
 
-def _standing(response: requests.Response) -> Standing:
+def _standing(response: Answer) -> Standing:
     try:
         offset = tus.parse_offset(response.headers)
     except BadRequestError as error:

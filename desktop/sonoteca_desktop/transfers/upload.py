@@ -16,8 +16,10 @@ from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.models import Sound
 from sonoteca_shared.names import clean_folder, clean_name, numbered
 
-_REPOSITORY = "main"
-_TURNS = 3
+_TURNS = 4
+# What is sent in one request when all that is left proved to be too much for the way.
+_PIECES = (8 << 20, 1 << 20)
+_TRIES_WHOLE = 2
 _MOMENT = 1.0
 _MOST_COPIES = 1_000
 
@@ -29,6 +31,7 @@ class Offer:
     path: Path
     name: str
     folder: str
+    repository: str = "main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Begun:
     """The file's, when it was hashed."""
     path: str = ""
     """Where on the server the upload goes on; "" before there is one."""
+    told: int = 0
+    """So many bytes the server said that it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class Upload:
         begun: Begun,
         control: Control,
         remember: Callable[[Begun], None],
+        *,
+        tries: int = 0,
     ) -> None:
         self._client = client
         self._tus = Tus(client)
@@ -67,6 +74,8 @@ class Upload:
         self._begun = begun
         self._control = control
         self._keep = remember
+        # Who keeps a request until it is whole, and then has no time for it, passes on a piece.
+        self._most = None if tries < _TRIES_WHOLE else _PIECES[0]
 
     def run(self) -> Arrived:
         """Do what is still to be done; the sound that came of it."""
@@ -100,10 +109,10 @@ class Upload:
     def _find_known(self) -> Arrived | None:
         """The sound without sending, when the library has these bytes."""
         sha256, offer = self._begun.sha256, self._offer
-        if self._client.missing(_REPOSITORY, [sha256]):
+        if self._client.missing(offer.repository, [sha256]):
             return None
         posted = self._client.refer(
-            sha256, name=offer.name, folder=offer.folder, repository=_REPOSITORY
+            sha256, name=offer.name, folder=offer.folder, repository=offer.repository
         )
         if posted is None:  # they went away just now
             return None
@@ -114,10 +123,10 @@ class Upload:
         for _ in range(_TURNS):
             try:
                 standing = self._stand()
-                if not standing.sound:
-                    standing = self._append(standing.offset)
-                else:
+                if standing.sound:
                     self._control.begin_check()
+                else:
+                    standing = self._append_all(standing.offset)
                 if standing.sound:
                     return standing.sound
             except ServerRefusedError as refusal:
@@ -134,27 +143,40 @@ class Upload:
             raise BadReplyError("the server has more bytes than the file")
         if standing.offset == self._source.size and not standing.sound:
             raise BadReplyError("the server has every byte, and does not say what became of them")
+        if standing.offset < self._begun.told:
+            raise BadReplyError("the server has fewer bytes than it said before")
+        self._note(standing)
+        return standing
+
+    def _note(self, standing: Standing) -> None:
+        self._begun = replace(self._begun, told=standing.offset)
         self._control.progressed(standing.offset)
         self._control.committed(standing.offset)
-        return standing
 
     def _create(self) -> None:
         metadata = {
             "filename": self._offer.name,
             "sha256": self._begun.sha256,
-            "repository": _REPOSITORY,
+            "repository": self._offer.repository,
             "folder": self._offer.folder,
             # Bytes that the library has under another name are reported, not added once more.
             "on_duplicate": "skip",
         }
         path = self._tus.create(self._source.size, metadata)
         # Before the first byte: what the server has must be found again after a crash.
-        self._remember(replace(self._begun, path=path))
+        self._remember(replace(self._begun, path=path, told=0))
         self._control.progressed(0)
 
-    def _append(self, offset: int) -> Standing:
-        self._control.begin_sending()
-        return self._tus.append(self._begun.path, offset, Rest(self._source, offset, self._control))
+    def _append_all(self, offset: int) -> Standing:
+        """Send from an offset on, in one request or in several, as long as that leads on."""
+        while True:
+            self._control.begin_sending()
+            rest = Rest(self._source, offset, self._control, self._most)
+            standing = self._tus.append(self._begun.path, offset, rest)
+            if standing.sound or not offset < standing.offset < self._source.size:
+                return standing
+            self._note(standing)
+            offset = standing.offset
 
     def _turn(self, refusal: ServerRefusedError) -> None:
         """Get ready for another attempt at once, or raise the refusal again."""
@@ -162,15 +184,18 @@ class Upload:
         if way is None or not self._begun.path:
             raise refusal
         if way is WayOn.ANEW:
-            self._remember(replace(self._begun, path=""))
+            self._remember(replace(self._begun, path="", told=0))
+        elif way is WayOn.SMALLER:
+            smaller = [each for each in _PIECES if self._most is None or each < self._most]
+            if not smaller:
+                raise refusal
+            self._most = smaller[0]
 
     def _look_back(self) -> None:
         """Learn how far it is, now that we stop: what the socket took need not have arrived."""
         if self._begun.path:
             with contextlib.suppress(SonotecaError):
-                standing = self._tus.look(self._begun.path, timeout=_MOMENT)
-                self._control.progressed(standing.offset)
-                self._control.committed(standing.offset)
+                self._note(self._tus.look(self._begun.path, timeout=_MOMENT))
 
     def _remember(self, begun: Begun) -> None:
         self._keep(begun)

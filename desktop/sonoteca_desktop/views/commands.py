@@ -25,6 +25,9 @@ class Command(Enum):
     FIND = ("Find", "Ctrl+F", "search")
     SHOW_IN_FOLDER = ("Show in folder", "", "folder-open")
     COPY_LINK = ("Copy link", "Ctrl+Shift+C", "link")
+    KEEP = ("Keep on this computer", "Ctrl+Shift+K", "pin")
+    KEEP_SEARCH = ("Keep this search on this computer", "", "pin")
+    KEEP_REPOSITORY = ("Keep repository on this computer", "", "pin")
     PAUSE_ALL = ("Pause all transfers", "Ctrl+Shift+P", "pause")
     RESUME_ALL = ("Resume all transfers", "", "play")
     SHOW_TRANSFERS = ("Show transfers", "Ctrl+T", "")
@@ -45,6 +48,9 @@ _MENU: tuple[Command | None, ...] = (
     Command.UPLOAD_FOLDER,
     Command.DOWNLOAD,
     Command.DOWNLOAD_TO,
+    Command.KEEP,
+    Command.KEEP_SEARCH,
+    Command.KEEP_REPOSITORY,
     None,
     Command.PLAY,
     Command.PREVIOUS,
@@ -65,6 +71,10 @@ _ROW_MENU: tuple[Command | None, ...] = (
     Command.DOWNLOAD,
     Command.DOWNLOAD_TO,
     Command.SHOW_IN_FOLDER,
+    None,
+    Command.KEEP,
+    Command.KEEP_SEARCH,
+    Command.KEEP_REPOSITORY,
     None,
     Command.COPY_LINK,
 )

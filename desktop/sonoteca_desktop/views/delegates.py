@@ -24,6 +24,11 @@ Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
 ROW_HEIGHT = 44
 PADDING = 8
+_STATES = {
+    Where.LOCAL: ("circle-check", "done"),
+    Where.KEPT: ("pin", "done"),
+    Where.KEEPING: ("pin", "dim"),
+}
 RIGHT_ALIGNED = frozenset({Column.LENGTH, Column.SIZE})
 
 
@@ -126,7 +131,7 @@ class RowDelegate(QStyledItemDelegate):
             self._paint_ring(painter, rect.center(), float(index.data(ProgressRole) or 0.0))
             return
         hovered = self.hovered == (index.row(), Column.STATE)
-        name, token = ("circle-check", "done") if where == Where.LOCAL else ("cloud", "cloud")
+        name, token = _STATES.get(where, ("cloud", "cloud"))
         if where == Where.CLOUD and hovered:
             name, token = "download", "accent"
         ratio = painter.device().devicePixelRatioF()

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QRectF, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QMimeData, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
+from PySide6.QtWidgets import QMainWindow, QWidget
 
 from sonoteca_desktop.views.theme import Theme, paint_pixmap
 
@@ -76,3 +84,43 @@ class DropOverlay(QWidget):
         painter.drawText(
             line, Qt.AlignmentFlag.AlignCenter, "Your files stay where they are; copies are sent."
         )
+
+
+class DropWindow(QMainWindow):
+    """A window that files can be dropped on; only ever to be copied.
+
+    Signals:
+        filesDropped(list[Path]): files and folders to upload.
+    """
+
+    filesDropped = Signal(list)
+    overlay: DropOverlay
+
+    def cover_with(self, overlay: DropOverlay) -> None:
+        """Take drops from now on, with this over the window meanwhile."""
+        self.overlay = overlay
+        self.setAcceptDrops(True)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if paths := dropped_paths(event.mimeData()):
+            self.overlay.cover(drop_words(paths))
+            _take_copies(event)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        if not self.overlay.isHidden():
+            _take_copies(event)
+
+    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
+        self.overlay.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.overlay.hide()
+        if paths := dropped_paths(event.mimeData()):
+            _take_copies(event)
+            self.filesDropped.emit(paths)
+
+
+def _take_copies(event: QDropEvent) -> None:
+    # A file manager may offer to move: recordings must stay where they are.
+    event.setDropAction(Qt.DropAction.CopyAction)
+    event.accept()

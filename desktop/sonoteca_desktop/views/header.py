@@ -44,7 +44,8 @@ class SoundHeader(QHeaderView):
         rule = QRect(rect.left(), rect.bottom(), rect.width(), 1)
         painter.fillRect(rule, self._theme.color("hairline"))
         area = QRectF(rect.adjusted(PADDING, 0, -PADDING, 0))
-        sorted_by = column in SORTS and self.sortIndicatorSection() == logical
+        sorted_by = self.isSortIndicatorShown() and self.sortIndicatorSection() == logical
+        sorted_by = sorted_by and column in SORTS
         painter.setFont(self._theme.font(11, 600))
         painter.setPen(self._theme.color("text" if sorted_by else "dim"))
         title = TITLES[column]

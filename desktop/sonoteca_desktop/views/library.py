@@ -92,7 +92,8 @@ class LibraryView(QWidget):
             return Picture(
                 "search",
                 f"Nothing matches “{self._model.shown.words}”",
-                "Every word has to be in the name or in the description of a sound.",
+                "All of it has to hold of a sound. Words are looked for in its name, its "
+                "description and its tags.",
                 (Way.CLEAR_SEARCH,),
             )
         if self._model.total:

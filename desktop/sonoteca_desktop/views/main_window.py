@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import (
-    QAction,
-    QCloseEvent,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDragMoveEvent,
-    QDropEvent,
-    QGuiApplication,
-)
-from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
+from PySide6.QtGui import QAction, QCloseEvent, QGuiApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
-from sonoteca_desktop.models.sounds import SORTS, Column, SoundsModel, Where
+from sonoteca_desktop.models.sounds import SORTS, Column, SoundsModel
 from sonoteca_desktop.models.transfers import TransfersModel
+from sonoteca_desktop.sync.keeping import Pin
 from sonoteca_desktop.sync.mirror import ALL, Scope
 from sonoteca_desktop.views.asking import Asking
 from sonoteca_desktop.views.closing import Closing
 from sonoteca_desktop.views.commands import Command, Commands
 from sonoteca_desktop.views.connection import Connection, Reach
-from sonoteca_desktop.views.drops import DropOverlay, drop_words, dropped_paths
+from sonoteca_desktop.views.drops import DropOverlay, DropWindow
+from sonoteca_desktop.views.keeping import Keeping
 from sonoteca_desktop.views.layout import column, row, rule
 from sonoteca_desktop.views.library import LibraryView
 from sonoteca_desktop.views.player_bar import PlayerBar, Transport
@@ -38,17 +33,19 @@ from sonoteca_desktop.views.transfers import TransfersPanel
 from sonoteca_desktop.views.waveform import PeaksSource, WaveformPainter
 
 
-class MainWindow(QMainWindow):
+class MainWindow(DropWindow):
     """Shows the models and says what the user wants; it neither sends nor fetches anything.
 
     It asks the player to pause, to go on, to seek and for its volume by itself; to play a sound
     somebody has to find its file, so that is a signal.
 
     Signals:
-        filesDropped(list[Path]): files and folders to upload: dropped, or picked in a dialog.
+        filesDropped(list[Path]): as in DropWindow; also files that were picked in a dialog.
         playRequested(Sound, float): play it, from so many seconds on.
         downloadRequested(list[Sound], Path): download them to this folder.
         downloadFolderChosen(Path): from now on downloads go here; worth remembering.
+        pinRequested(list[Pin]): keep these on this computer from now on.
+        freeRequested(list[Pin], list[Sound]): keep these no longer, and give their room back.
         showInFolderRequested(Sound): show its local file in a file manager.
         retryRequested(): ask the server again at once.
         themeChosen(str): "dark" or "light"; worth remembering.
@@ -56,10 +53,11 @@ class MainWindow(QMainWindow):
         closing(): the window closes for good; transfers are to stop and go on next time.
     """
 
-    filesDropped = Signal(list)
     playRequested = Signal(object, float)
     downloadRequested = Signal(list, object)
     downloadFolderChosen = Signal(object)
+    pinRequested = Signal(list)
+    freeRequested = Signal(list, list)
     showInFolderRequested = Signal(object)
     retryRequested = Signal()
     themeChosen = Signal(str)
@@ -83,7 +81,6 @@ class MainWindow(QMainWindow):
         self.setObjectName("mainWindow")
         self.setWindowTitle("Sonoteca")
         self.setWindowIcon(theme.icon("sonoteca", "accent"))
-        self.setAcceptDrops(True)
         self.resize(1440, 860)
         self.setMinimumSize(940, 560)
         self._sounds = sounds
@@ -101,11 +98,12 @@ class MainWindow(QMainWindow):
         self.player_bar = PlayerBar(theme, waveforms, peaks, volume=volume, parent=centre)
         self._transfers_rule = rule("transfersRule", centre, vertical=True)
         self._place(centre)
-        self.overlay = DropOverlay(theme, centre)
+        self.cover_with(DropOverlay(theme, centre))
         self.commands = Commands(theme, self, self.library.table)
         self.menu = self.commands.main_menu(self)
         self.row_menu = self.commands.row_menu(self)
         self._asking = Asking(download_folder, self)
+        self._keeping = Keeping(self.commands, sounds, self.library.table, self)
         self.leaving = Closing(theme, transfers, self.commands[Command.KEEP_RUNNING], self)
         self._link = PlayerLink(player, self.player_bar, self.library.table, self)
         self._wire_library(peaks)
@@ -126,6 +124,11 @@ class MainWindow(QMainWindow):
     def show_notice(self, sentence: str) -> None:
         """Say something once over the table, such as what could not be uploaded and why."""
         self.library.notice.tell(sentence)
+
+    def show_pins(self, pins: Collection[Pin]) -> None:
+        """Show what is kept on this computer for good."""
+        self._keeping.show_pins(pins)
+        self.sidebar.set_pins(sorted(pin.value for pin in pins if pin.kind == "search"))
 
     def set_server_url(self, url: str) -> None:
         """Where links to sounds begin."""
@@ -156,15 +159,18 @@ class MainWindow(QMainWindow):
 
     def _wire_library(self, peaks: PeaksSource) -> None:
         table = self.library.table
-        self.top.search.wordsChanged.connect(self._sounds.search)
+        self.top.search.wordsChanged.connect(self._search)
         self.top.search.leftDownwards.connect(self._leave_search)
         self.sidebar.scopeChosen.connect(self._choose_scope)
+        self.sidebar.searchChosen.connect(self.top.search.setText)
         self._sounds.swapped.connect(self._swapped)
         self.library.wayTaken.connect(self._take_way)
         self.library.retryRequested.connect(self.retryRequested)
         self.library.menuRequested.connect(self._open_row_menu)
         table.downloadRequested.connect(self._asking.download)
         table.chosen.connect(self._allow)
+        # Qt tells of the selection before the current row is another.
+        table.selectionModel().currentChanged.connect(self._allow)
         table.escaped.connect(self.top.search.clear)
         table.horizontalHeader().sortIndicatorChanged.connect(self._show_order)
         peaks.arrived.connect(self._peaks_arrived)
@@ -174,6 +180,8 @@ class MainWindow(QMainWindow):
         self._link.runningChanged.connect(self._show_running)
         self._link.shownChanged.connect(self._allow)
         self.player_bar.volumeChanged.connect(self.volumeChanged)
+        self._keeping.pinRequested.connect(self.pinRequested)
+        self._keeping.freeRequested.connect(self.freeRequested)
         self._asking.filesChosen.connect(self.filesDropped)
         self._asking.downloadRequested.connect(self.downloadRequested)
         self._asking.downloadFolderChosen.connect(self.downloadFolderChosen)
@@ -225,6 +233,12 @@ class MainWindow(QMainWindow):
         self.sidebar.set_counts(self._sounds.total, self._sounds.local_total)
         self.sidebar.set_folders(self._sounds.folders)
         self.top.search.set_total(self._sounds.total)
+        self.top.search.show_ignored(self._sounds.ignored)
+
+    def _search(self, text: str) -> None:
+        self.sidebar.follow(text)
+        self.library.set_title(self.sidebar.title)
+        self._sounds.search(text)
 
     def _choose_scope(self, scope: Scope) -> None:
         self.library.set_title(self.sidebar.title)
@@ -307,26 +321,6 @@ class MainWindow(QMainWindow):
             self._theme.apply(application, name)
         self.themeChosen.emit(name)
 
-    # Files dragged in
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if paths := dropped_paths(event.mimeData()):
-            self.overlay.cover(drop_words(paths))
-            _take_copies(event)
-
-    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        if not self.overlay.isHidden():
-            _take_copies(event)
-
-    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
-        self.overlay.hide()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.overlay.hide()
-        if paths := dropped_paths(event.mimeData()):
-            _take_copies(event)
-            self.filesDropped.emit(paths)
-
     # Menus, and what can be done now
 
     def _open_menu(self) -> None:
@@ -344,7 +338,7 @@ class MainWindow(QMainWindow):
         """Enable what can be done, and nothing else."""
         chosen = bool(self.library.table.selectionModel().hasSelection())
         current = self.library.table.current_sound()
-        local = current is not None and self._sounds.where(current) == Where.LOCAL
+        local = current is not None and self._sounds.where(current).is_here
         playable = self._link.shown is not None or self._sounds.rowCount() > 0
         for command, able in (
             (Command.DOWNLOAD, chosen),
@@ -359,6 +353,7 @@ class MainWindow(QMainWindow):
         ):
             self.commands[command].setEnabled(able)
         self.player_bar.set_can_play(can_play=playable)
+        self._keeping.allow()
 
     # Closing
 
@@ -369,9 +364,3 @@ class MainWindow(QMainWindow):
         self._link.stop()
         event.accept()
         self.closing.emit()
-
-
-def _take_copies(event: QDropEvent) -> None:
-    # A file manager may offer to move: recordings must stay where they are.
-    event.setDropAction(Qt.DropAction.CopyAction)
-    event.accept()

@@ -26,6 +26,7 @@ _SCOPE = Qt.ItemDataRole.UserRole
 _ICON = _SCOPE + 1
 _COUNT = _SCOPE + 2
 _DEPTH = _SCOPE + 3
+_SEARCH = _SCOPE + 4
 _LOCAL = Scope("local")
 
 
@@ -34,9 +35,11 @@ class Sidebar(QListWidget):
 
     Signals:
         scopeChosen(Scope): another place was chosen.
+        searchChosen(str): a search that is kept on this computer was chosen; "" when left again.
     """
 
     scopeChosen = Signal(object)
+    searchChosen = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,6 +51,7 @@ class Sidebar(QListWidget):
         self.setMouseTracking(True)
         self.setItemDelegate(_PlaceDelegate(theme, self))
         self._folders: list[tuple[str, int]] = []
+        self._pins: list[str] = []
         self._add_heading("Library")
         self._all = self._add_place("All sounds", "library", ALL)
         self._local = self._add_place("On this computer", "hard-drive", _LOCAL)
@@ -68,30 +72,64 @@ class Sidebar(QListWidget):
 
     def set_folders(self, folders: list[tuple[str, int]]) -> None:
         """Show these folders; the chosen one stays chosen while it is there."""
-        if folders == self._folders:
-            return
-        self._folders = folders
-        scope = self.currentItem().data(_SCOPE)
+        if folders != self._folders:
+            self._folders = folders
+            self._rebuild()
+
+    def set_pins(self, searches: list[str]) -> None:
+        """Show these searches as what is kept on this computer."""
+        if searches != self._pins:
+            self._pins = searches
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        """Fill in all that is not always there anew."""
+        scope, search = self.currentItem().data(_SCOPE), self.currentItem().data(_SEARCH)
         self.blockSignals(True)
         while self.count() > self._fixed:
             self.takeItem(self._fixed)
-        if folders:
+        for text in self._pins:
+            self._add_pin(text)
+        if self._folders:
             self._add_heading("Folders")
-        self._add_folders(folders)
+        self._add_folders(self._folders)
+        found = self._choose(scope, search) or (search is not None and self._choose(ALL, None))
         self.blockSignals(False)
-        if not self.choose(scope):
+        if not found:
             self.choose(ALL)
 
     def choose(self, scope: Scope) -> bool:
         """Choose a place; False when it is not in the list."""
+        return self._choose(scope, None)
+
+    def follow(self, text: str) -> None:
+        """Another search was typed: a place that stands for one is left, and the search stays."""
+        if self.currentItem().data(_SEARCH) not in (None, text):
+            self.blockSignals(True)
+            self._choose(ALL, None)
+            self.blockSignals(False)
+            self.viewport().update()
+
+    def _choose(self, scope: Scope, search: str | None) -> bool:
         for row in range(self.count()):
-            if self.item(row).data(_SCOPE) == scope:
+            item = self.item(row)
+            if (item.data(_SCOPE), item.data(_SEARCH)) == (scope, search):
                 self.setCurrentRow(row)
                 return True
         return False
 
     def sizeHint(self) -> QSize:
         return QSize(218, 400)
+
+    def _add_pin(self, text: str) -> None:
+        repository = text.startswith("repo:") and " " not in text
+        name = text.removeprefix("repo:") if repository else text
+        item = self._add_place(name, "server" if repository else "pin", ALL)
+        item.setData(_SEARCH, text)
+        item.setData(_DEPTH, 1)
+        words = f"Kept on this computer: all of {text}"
+        item.setToolTip(units.tool_tip(words))
+        item.setData(Qt.ItemDataRole.AccessibleTextRole, words)
 
     def _add_folders(self, folders: list[tuple[str, int]]) -> None:
         for path, count in with_parents(folders):
@@ -110,9 +148,15 @@ class Sidebar(QListWidget):
         item.setData(_ICON, icon)
         return item
 
-    def _chosen(self, item: QListWidgetItem | None) -> None:
-        if item is not None and isinstance(scope := item.data(_SCOPE), Scope):
-            self.scopeChosen.emit(scope)
+    def _chosen(self, item: QListWidgetItem | None, before: QListWidgetItem | None) -> None:
+        if item is None or not isinstance(scope := item.data(_SCOPE), Scope):
+            return
+        self.scopeChosen.emit(scope)
+        search = item.data(_SEARCH)
+        if search is not None:
+            self.searchChosen.emit(search)
+        elif before is not None and before.data(_SEARCH) is not None:
+            self.searchChosen.emit("")
 
 
 def with_parents(folders: list[tuple[str, int]]) -> list[tuple[str, int]]:

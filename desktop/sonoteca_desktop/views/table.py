@@ -248,6 +248,7 @@ class SoundTable(QTableView):
 
     def _restore(self, fresh: bool) -> None:
         """Select the same sounds again, and keep the same ones in sight."""
+        self.horizontalHeader().setSortIndicatorShown(not self._sounds.typed_order)
         if not self.selectionModel().hasSelection():
             self._select_again()
         if fresh:

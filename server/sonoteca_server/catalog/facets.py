@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 from sonoteca_server.catalog import Catalog, feed
 from sonoteca_server.catalog.constructs import position
 from sonoteca_server.catalog.filters import SoundFilter, asked_of
-from sonoteca_server.catalog.schema import changes, repositories, sound_tags, sounds
+from sonoteca_server.catalog.schema import repositories, sound_tags, sounds
 from sonoteca_server.catalog.search import matching
 from sonoteca_shared.models import Bucket, Facets, Range
 
@@ -35,8 +35,6 @@ _KEPT = 50
 # What was counted is not counted anew for so many times the time that it took, however often the
 # catalogue changes meanwhile.
 _REST = 10
-# So many changes can be on their way at the same time.
-_RECENT = 100
 
 # By names of their own: what is asked of a sound may look into these tables too.
 _homes = repositories.alias()
@@ -186,7 +184,7 @@ class FacetCounts:
 
 def _at_once(connection: Connection, wanted: SoundFilter) -> tuple[tuple[int, int], Facets | None]:
     """The place of the catalogue, and the facets if the sounds that match are few."""
-    place = _place(connection)
+    place = feed.place(connection)
     seqs = matching(connection, wanted, AT_ONCE)
     if seqs is None:
         return place, None
@@ -197,21 +195,10 @@ def _at_once(connection: Connection, wanted: SoundFilter) -> tuple[tuple[int, in
 
 def _beginning(connection: Connection) -> tuple[tuple[int, int], str, int]:
     newest = connection.execute(select(func.coalesce(func.max(sounds.c.seq), 0))).scalar_one()
-    return _place(connection), feed.timestamp(feed.now(connection)), newest
+    return feed.place(connection), feed.timestamp(feed.now(connection)), newest
 
 
 def _add_stretch(connection: Connection, tally: Tally, wanted: SoundFilter, start: int) -> None:
     asked = asked_of(connection, wanted)
     here = and_(sounds.c.seq >= start, sounds.c.seq < start + _STRETCH)
     tally.add(connection, and_(here, *(condition.holds for condition in asked)))
-
-
-def _place(connection: Connection) -> tuple[int, int]:
-    """Where the feed of changes ends, which is another place after each commit.
-
-    On PostgreSQL a change may be committed after one with a higher number: then the sum tells.
-    """
-    recent = select(changes.c.seq).order_by(changes.c.seq.desc()).limit(_RECENT).subquery()
-    ends = select(func.max(recent.c.seq), func.sum(recent.c.seq))
-    newest, together = connection.execute(ends).one()
-    return int(newest or 0), int(together or 0)

@@ -155,6 +155,20 @@ def read(connection: Connection, since: FeedCursor | None, limit: int) -> FeedPa
     return FeedPage(docs, msgspec.structs.replace(last, upto=since.upto), more)
 
 
+# So many changes can be on their way at the same time.
+_recent = select(changes.c.seq).order_by(changes.c.seq.desc()).limit(100).subquery()
+_ends = select(func.max(_recent.c.seq), func.sum(_recent.c.seq))
+
+
+def place(connection: Connection) -> tuple[int, int]:
+    """Where the feed ends, which is another place after each commit.
+
+    On PostgreSQL a change may be committed after one with a higher number: then the sum tells.
+    """
+    newest, together = connection.execute(_ends).one()
+    return int(newest or 0), int(together or 0)
+
+
 def now(connection: Connection) -> datetime:
     """The time by the database's clock, which all servers of one catalogue share."""
     if connection.dialect.name != "postgresql":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, bindparam, select, tuple_
 
 from sonoteca_server.catalog.conditions import Condition, Seqs
 from sonoteca_server.catalog.constructs import Unindexed
@@ -24,12 +25,21 @@ _EXAMINED = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page: the documents of its sounds as they are sent, and where its neighbours begin."""
+    """A page of sounds, and where its neighbours begin."""
 
-    docs: list[str]
-    names: list[str]
-    next: Cursor | None
-    previous: Cursor | None
+    rows: Sequence[Row[*tuple[Any, ...]]]
+    next: Cursor | None = None
+    previous: Cursor | None = None
+
+    @property
+    def docs(self) -> list[str]:
+        """The sounds as they are sent."""
+        return [row.doc for row in self.rows]
+
+    @property
+    def names(self) -> list[str]:
+        """What they are called."""
+        return [row.name for row in self.rows]
 
 
 def find_page(
@@ -49,28 +59,14 @@ def find_page(
     if backward:
         rows.reverse()
     if not rows:
-        return Found([], [], None, None)
+        return Found(rows)
     first = Cursor(order, rows[0].value, rows[0].seq, backward=True)
     last = Cursor(order, rows[-1].value, rows[-1].seq)
     return Found(
-        docs=[row.doc for row in rows],
-        names=[row.name for row in rows],
+        rows,
         next=last if more or backward else None,
         previous=first if (more if backward else cursor is not None) else None,
     )
-
-
-def find_counted_page(
-    connection: Connection,
-    wanted: SoundFilter,
-    order: Order,
-    *,
-    size: int,
-    cursor: Cursor | None = None,
-) -> tuple[Found, int, bool]:
-    """A page as of `find_page`, and the count of all that matches, of the same moment."""
-    found = find_page(connection, wanted, order, size=size, cursor=cursor)
-    return found, *count(connection, wanted)
 
 
 def count(connection: Connection, wanted: SoundFilter) -> tuple[int, bool]:
@@ -108,21 +104,44 @@ def _rows(
 ) -> list[Row[*tuple[Any, ...]]]:
     """The first rows from the cursor on, in the direction that it looks."""
     planned = plan(connection, wanted, order)
+    queries: Iterable[Rows]
+    if planned.asked:
+        queries = _queries(order, cursor, planned)
+    else:
+        values = None if cursor is None else "empty" if cursor.value is None else "valued"
+        queries = _prepared(order, values, backward=cursor is not None and cursor.backward)
+    behind = {} if cursor is None else {"value": cursor.value, "seq": cursor.seq}
     rows: list[Row[*tuple[Any, ...]]] = []
-    for section in sections(order, cursor, walked=planned.few is None):
-        rows += connection.execute(_section(section, order, planned, count - len(rows))).all()
+    for query in queries:
+        rows += connection.execute(query, behind | {"count": count - len(rows)}).all()
         if len(rows) == count:
             break
     return rows
 
 
-def _section(section: Section, order: Order, planned: Plan, count: int) -> Rows:
+@functools.lru_cache(maxsize=200)
+def _prepared(order: Order, behind: str | None, *, backward: bool) -> tuple[Rows, ...]:
+    """What lists all sounds: to make SQL of it costs more than the answer."""
+    cursor = None
+    if behind is not None:
+        value: Any = bindparam("value") if behind == "valued" else None
+        cursor = Cursor(order, value, cast(Any, bindparam("seq")), backward)
+    return tuple(_queries(order, cursor, Plan([])))
+
+
+def _queries(order: Order, cursor: Cursor | None, planned: Plan) -> Iterator[Rows]:
+    """The sections of the order from the cursor on, each as the query for its first rows."""
+    walked = planned.few is None
+    return (_section(part, order, planned) for part in sections(order, cursor, walked=walked))
+
+
+def _section(section: Section, order: Order, planned: Plan) -> Rows:
     query: Rows = select(
         sounds.c.doc, sounds.c.name, order.column.label("value"), sounds.c.seq.label("seq")
     )
     keys = section.keys
     if planned.along is not None:
-        found = _part_of(section, planned, count).subquery()
+        found = _part_of(section, planned).subquery()
         query = query.select_from(found.join(sounds, sounds.c.seq == found.c.seq))
         keys = (found.c.seq,)
     if planned.few is not None:
@@ -135,10 +154,10 @@ def _section(section: Section, order: Order, planned: Plan, count: int) -> Rows:
     if section.only is not None:
         query = query.where(section.only)
     query = query.where(*_behind(keys, section))
-    return query.order_by(*_directed(keys, section)).limit(count)
+    return query.order_by(*_directed(keys, section)).limit(bindparam("count", type_=Integer))
 
 
-def _part_of(section: Section, planned: Plan, count: int) -> Seqs:
+def _part_of(section: Section, planned: Plan) -> Seqs:
     """The numbers to go along: when no row has to say more, as many as are asked for."""
     assert planned.along is not None
     if not planned.alone:
@@ -147,7 +166,7 @@ def _part_of(section: Section, planned: Plan, count: int) -> Seqs:
     # An index that has them in another order must not be left for one that has them in this.
     keys = (seq if planned.in_order else Unindexed(seq),)
     part = planned.along.where(*_behind(keys, section))
-    return part.order_by(*_directed(keys, section)).limit(count)
+    return part.order_by(*_directed(keys, section)).limit(bindparam("count", type_=Integer))
 
 
 def _behind(keys: Sequence[ColumnElement[Any]], section: Section) -> Iterator[ColumnElement[bool]]:

@@ -150,7 +150,8 @@ def read_search(given: Arguments) -> Search:
     query = parse(given.get("q", ""))
     values = {name: read(name, given[name]) for name, read in _READERS.items() if name in given}
     tags = tuple(_named("tag", tag) for tag in given.tags)
-    asker = Asker(new_since=timestamp(datetime.now(UTC) - _NEW))
+    hour = datetime.now(UTC).replace(minute=0, second=0)
+    asker = Asker(new_since=timestamp(hour - _NEW))
     wanted = SoundFilter(**values, tags=tags, query=query.tree, asker=asker)
     return Search(wanted, _order(given.get("sort", query.sort or "created")), query)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 
+import msgspec
 from tornado.httputil import HTTPHeaders
 
 from sonoteca_server.handlers import arguments as args
@@ -16,7 +17,8 @@ from sonoteca_server.wire.bodies import Extent, Extents, Outlet, Slice, extents_
 from sonoteca_server.wire.conditions import Plan, Representation, plan
 from sonoteca_shared.digests import computed_etag, etag, repr_digest
 from sonoteca_shared.disposition import attachment
-from sonoteca_shared.errors import BadRequestError
+from sonoteca_shared.errors import BadRequestError, NotFoundError
+from sonoteca_shared.models import Sound
 from sonoteca_shared.ranges import ByteRange
 from sonoteca_shared.wav.region import Span, cut
 
@@ -79,8 +81,15 @@ class DownloadHandler(ContentHandler):
     async def get(self) -> None:
         given = args.read_arguments(self.request, (*args.METADATA, "part", "of"))
         search = args.read_search(given)
-        content, matches = await self.services.sounds.first_content(search.wanted, search.order)
-        self.set_header("Sonoteca-Match-Count", matches)
+        with self.turn():
+            found, count = await self.services.lists.counted_page(
+                search.wanted, search.order, size=1
+            )
+        if not found.docs:
+            raise NotFoundError("no sound matches")
+        sound = msgspec.json.decode(found.docs[0], type=Sound)
+        content = await self.services.sounds.content(sound.id)
+        self.set_header("Sonoteca-Match-Count", str(count))
         if "part" not in given and "of" not in given:
             await self.send(content)
             return

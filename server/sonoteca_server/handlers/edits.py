@@ -134,6 +134,8 @@ def read_json(handler: JsonHandler, kind: type[T], media: str) -> T:
         return msgspec.json.decode(bytes(handler.body), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequestError(f"the body is not what is taken here: {error}") from error
+    except RecursionError as error:
+        raise BadRequestError("the body has too many things within each other") from error
 
 
 def check_ids(ids: list[str]) -> None:

@@ -18,7 +18,8 @@ class FacetsHandler(Handler):
 
     async def get(self) -> None:
         search = args.read_search(args.read_arguments(self.request, _KNOWN))
-        answer = await self.services.facets.of(search.wanted)
+        with self.turn():
+            answer = await self.services.facets.of(search.wanted)
         query = {"understood": search.query.understood, "ignored": search.query.ignored}
         state = {"exact": not answer.pending, "pending": answer.pending, "query": query}
         if answer.pending:

@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -21,6 +22,7 @@ from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
+from sonoteca_server.library.lists import Lists
 from sonoteca_server.library.objects import Objects
 from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
@@ -37,6 +39,7 @@ from sonoteca_server.wire.errors import (
 )
 from sonoteca_server.wire.intake import close_writing, drop_body
 from sonoteca_server.wire.problems import problem, status_of
+from sonoteca_server.wire.turns import Turns
 from sonoteca_shared.errors import NotFoundError, SonotecaError
 
 JSON = "application/json"
@@ -82,6 +85,7 @@ class Services:
     """The neighbours that handlers talk to, and the settings that concern them."""
 
     sounds: Sounds
+    lists: Lists
     ingest: Ingest
     objects: Objects
     editing: Editing
@@ -92,6 +96,7 @@ class Services:
     facets: FacetCounts
     blobs: LocalBlobs
     running: Running
+    turns: Turns
     public_url: str
     max_upload_bytes: int
     min_free_bytes: int
@@ -188,6 +193,10 @@ class Handler(RequestHandler):
     def answer(self, value: Any, status: HTTPStatus = HTTPStatus.OK) -> None:
         """Send a value as JSON."""
         self.answer_json(msgspec.json.encode(value), status)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """A turn at searching; TooManyError when the asker's address has its share already."""
+        return self.services.turns.taken(self.request.remote_ip or "")
 
     def answer_json(self, data: bytes | str, status: HTTPStatus = HTTPStatus.OK) -> None:
         """Send what is JSON already."""

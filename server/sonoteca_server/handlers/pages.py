@@ -10,7 +10,7 @@ import msgspec
 from tornado.template import DictLoader
 
 from sonoteca_server.catalog.filters import SoundFilter
-from sonoteca_server.catalog.search import count, find_page
+from sonoteca_server.catalog.orders import Order
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.handlers.sounds import checked_id, page_addresses
@@ -52,15 +52,16 @@ class PageHandler(HtmlHandler):
         given = args.read_arguments(self.request, known).without()
         search = args.read_search(given)
         size, cursor = args.read_page(given, _PAGE_SIZE)
-        read = self.services.sounds.catalog.read
-        found = await read(find_page, search.wanted, search.order, size=size, cursor=cursor)
-        number, more = await read(count, search.wanted)
+        with self.turn():
+            found, count = await self.services.lists.counted_page(
+                search.wanted, search.order, size=size, cursor=cursor
+            )
         kept = given.without("result", "outcome")
         following, previous = page_addresses(routes.PAGE, kept, found)
         self.show(
             "index.html",
             sounds=[msgspec.json.decode(doc, type=Sound) for doc in found.docs],
-            number=f"{number}+" if more else str(number),
+            number=str(count),
             given=given,
             filtered=search.wanted != SoundFilter(),
             ignored=search.query.ignored,
@@ -106,7 +107,7 @@ class HealthHandler(Handler):
     """`/healthz`: whether the catalogue answers."""
 
     async def get(self) -> None:
-        await self.services.sounds.catalog.read(count, SoundFilter(name=""))
+        await self.services.lists.page(SoundFilter(), Order(), size=1)
         self.answer({"status": "ok", "version": __version__})
 
     head = get

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from sonoteca_server.catalog.orders import Cursor
-from sonoteca_server.catalog.search import Found, find_counted_page, find_page
+from sonoteca_server.catalog.search import Found
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import JSON, Handler
 from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL, reduced
@@ -30,6 +31,9 @@ _DEFAULT_PAGE = 100
 class MatchHandler(Handler):
     """An array of all matches, streamed in constant memory; or one page of it."""
 
+    def compute_etag(self) -> None:
+        """None: to hash a list costs as much as to find it."""
+
     def items(self, found: Found) -> Iterator[str]:
         """What the array holds of each match, as JSON."""
         raise NotImplementedError
@@ -42,9 +46,10 @@ class MatchHandler(Handler):
             self.set_header("Sonoteca-Query-Ignored", _ignored_field(search.query))
         if "page_size" in given or "cursor" in given:
             size, cursor = args.read_page(given, _DEFAULT_PAGE)
-            found = await self.services.sounds.catalog.read(
-                find_page, search.wanted, search.order, size=size, cursor=cursor
-            )
+            with self.turn():
+                found = await self.services.lists.page(
+                    search.wanted, search.order, size=size, cursor=cursor
+                )
             set_links(self, given, found)
             self.finish("[" + ",".join(self.items(found)) + "]")
             return
@@ -56,9 +61,11 @@ class MatchHandler(Handler):
         cursor: Cursor | None = None
         separator = "["
         while True:
-            found = await self.services.sounds.catalog.read(
-                find_page, search.wanted, search.order, size=args.MAX_PAGE, cursor=cursor
-            )
+            # Later pages wait for the client, one at a time.
+            with self.turn() if cursor is None else contextlib.nullcontext():
+                found = await self.services.lists.page(
+                    search.wanted, search.order, size=args.MAX_PAGE, cursor=cursor
+                )
             text = ",".join(self.items(found))
             self.write(separator + text if text else separator if separator == "[" else "")
             cursor = found.next
@@ -89,13 +96,14 @@ async def answer_page(handler: Handler) -> None:
     search = args.read_search(given)
     fields = _fields(given)
     size, cursor = args.read_page(given, _DEFAULT_PAGE)
-    found, number, more = await handler.services.sounds.catalog.read(
-        find_counted_page, search.wanted, search.order, size=size, cursor=cursor
-    )
+    with handler.turn():
+        found, count = await handler.services.lists.counted_page(
+            search.wanted, search.order, size=size, cursor=cursor
+        )
     following, previous = set_links(handler, given, found)
     head = {
-        "count": number,
-        "count_is_estimate": more,
+        "count": count.number,
+        "count_is_estimate": count.more,
         "next": following,
         "previous": previous,
         "query": {"understood": search.query.understood, "ignored": search.query.ignored},

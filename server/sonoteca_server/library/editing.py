@@ -7,6 +7,7 @@ be undone too, and nothing is ever lost on the way.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,9 @@ from sonoteca_shared.models import Collection, Sound
 from sonoteca_shared.names import MAX_FOLDER_BYTES, clean_folder, clean_name
 
 SoundRow = Row[*tuple[Any, ...]]
+
+# Of these only line ends and tabs mean something in a text.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class RevisionMismatchError(SonotecaError):
@@ -146,6 +150,8 @@ def _text(value: Any, name: str, most: int) -> str:
         raise BadRequestError(f"“{name}” takes text")
     if len(text) > most:
         raise BadRequestError(f"“{name}” takes at most {most} characters")
+    if _CONTROL.search(text):
+        raise BadRequestError(f"“{name}” takes text without control characters")
     return text
 
 
@@ -159,6 +165,8 @@ def _tags(value: Any) -> tuple[str, ...]:
     given = [] if value is None else value
     if not isinstance(given, list) or not all(isinstance(tag, str) for tag in given):
         raise BadRequestError("“tags” takes a list of texts")
+    if any(map(_CONTROL.search, given)):
+        raise BadRequestError("“tags” takes texts without control characters")
     tags = tuple(dict.fromkeys(tag.strip() for tag in given if tag.strip()))
     if len(tags) > 100 or any(len(tag) > 100 for tag in tags):
         raise BadRequestError("“tags” takes at most 100 tags of at most 100 characters")
@@ -192,8 +200,8 @@ def _trash_many(connection: Connection, sound_ids: Sequence[str], rev: int | Non
         sound = msgspec.structs.replace(_sound(row), rev=row.rev + 1)
         return write(connection, row, sound, kind="trashed", step=step, trashed=_now())
 
-    if len(sound_ids) == 1:
-        return Step(step, [trash(sound_ids[0])])
+    if rev is not None:  # then there is one, whose asker wants to know
+        return Step(step, [trash(sound_id) for sound_id in sound_ids])
     return Step(step, [_or_error(sound_id, trash) for sound_id in sound_ids])
 
 

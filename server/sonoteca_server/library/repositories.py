@@ -116,7 +116,9 @@ def _page(connection: Connection, ask: pages.Ask) -> pages.Page:
 
 
 def _find(connection: Connection, name: str) -> RepositoryRow:
-    row = connection.execute(_counted().where(repositories.c.name == name)).first()
+    # What cannot name a repository need not be asked for, and might not be text to a database.
+    query = _counted().where(repositories.c.name == name)
+    row = connection.execute(query).first() if names.is_repository(name) else None
     if row is None:
         raise NotFoundError(f"there is no repository “{name[:100]}”")
     return row

@@ -11,9 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, select
 
-from sonoteca_server.catalog import Catalog, search
-from sonoteca_server.catalog.filters import SoundFilter
-from sonoteca_server.catalog.orders import Order
+from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog.schema import MAX_KEY, objects, sound_tags, sounds
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_shared import routes
@@ -63,15 +61,6 @@ class Sounds:
         """The bytes of the sound's present revision."""
         row = await self._present(sound_id)
         return self._content(row, row.name)
-
-    async def first_content(self, wanted: SoundFilter, order: Order) -> tuple[Content, str]:
-        """The bytes of the first sound that matches, and how many match ("10000+" from there)."""
-        page = await self.catalog.read(search.find_page, wanted, order, size=1)
-        if not page.docs:
-            raise NotFoundError("no sound matches")
-        sound = msgspec.json.decode(page.docs[0], type=Sound)
-        number, more = await self.catalog.read(search.count, wanted)
-        return await self.content(sound.id), f"{number}{'+' if more else ''}"
 
     async def peaks(self, sound_id: str) -> PeaksFile:
         """How far the waveform overview of this sound is."""

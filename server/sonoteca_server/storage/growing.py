@@ -7,6 +7,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.ids import is_id
 
 _PIECE = 512 << 10
+_listening = ThreadPoolExecutor(4, "listening")
 # What a file system says that gives a file one name only.
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
@@ -107,9 +109,13 @@ class GrowingPart(Part, Generic[L]):
             super().move(path)
 
     def _hear(self, data: bytes | memoryview) -> None:
-        self._sha256.update(data)
-        self.crc32 = zlib.crc32(data, self.crc32)
-        self.listener.feed(data)
+        # The two hashes let each other run: neither holds Python's lock.
+        listened = _listening.submit(self.listener.feed, data)
+        try:
+            self._sha256.update(data)
+            self.crc32 = zlib.crc32(data, self.crc32)
+        finally:
+            listened.result()
         self._heard += len(data)
 
     def _begin_hearing(self) -> None:

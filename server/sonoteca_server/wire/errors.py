@@ -79,3 +79,15 @@ class BodyBrokenError(BadRequestError):
     """The body ended early or does not follow its own form."""
 
     code = "body-broken"
+
+
+class TooManyError(SonotecaError):
+    """One address asks for too much at the same time."""
+
+    code = "too-many-requests"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"your address has {most} searches running already: wait for some of them to end"
+        )
+        self.headers = {"Retry-After": "1"}

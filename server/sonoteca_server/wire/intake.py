@@ -37,13 +37,14 @@ _FIELD_LIMIT = 64 << 10
 DROP_LIMIT = 64 << 20
 DROP_S = 10.0
 _disk = ThreadPoolExecutor(16, "intake")
+_listening = ThreadPoolExecutor(4, "listening")
 
 
 class Intake:
     """Takes a body piece by piece into a part; one block at work in a thread, order kept.
 
     `check_room` is asked before each block, with its size, and raises when the disk is too full;
-    `hear` is told each block once it is written, in the same thread.
+    `hear` is told each block while it is written, in a thread of its own.
     """
 
     def __init__(
@@ -127,9 +128,13 @@ class Intake:
 
     def _write(self, block: bytearray | memoryview) -> None:
         self._check_room(len(block))
-        self.part.append(block)
-        if self._hear is not None:
-            self._hear(block)
+        # Hashing, twice, lets writing run and the other way round: none holds Python's lock.
+        heard = _listening.submit(self._hear, block) if self._hear is not None else None
+        try:
+            self.part.append(block)
+        finally:
+            if heard is not None:
+                heard.result()
 
     async def _settle(self) -> None:
         if self._writing is not None:

@@ -17,6 +17,7 @@ from sonoteca_server.wire.errors import (
     PreconditionRequiredError,
     StoppingError,
     TooLargeError,
+    TooManyError,
 )
 from sonoteca_shared.errors import (
     BadRequestError,
@@ -47,6 +48,7 @@ STATUSES: tuple[tuple[type[SonotecaError], int], ...] = (
     (DigestMismatchError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (CursorExpiredError, HTTPStatus.GONE),
     (PeaksPendingError, HTTPStatus.CONFLICT),
+    (TooManyError, HTTPStatus.TOO_MANY_REQUESTS),
     (ConflictError, HTTPStatus.CONFLICT),
     (PreconditionRequiredError, HTTPStatus.PRECONDITION_REQUIRED),
     (RevisionMismatchError, HTTPStatus.PRECONDITION_FAILED),
@@ -71,6 +73,7 @@ _TITLES = {
     "not-found": "Not found",
     "bad-request": "The request is not right",
     "name-taken": "The name is taken",
+    "too-many-requests": "Too many searches at the same time",
     "no-space": "The server's disk is full",
     "too-large": "The file is too large",
     "not-linear": "This sound cannot be cut without decoding it",
