@@ -12,12 +12,12 @@ from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
 from sonoteca_desktop.models.totals import Batch, Filter
+from sonoteca_desktop.models.transfer_words import line
 from sonoteca_desktop.models.transfers import (
     Action,
     ActionsRole,
     TransferRole,
     TransfersModel,
-    line,
 )
 from sonoteca_desktop.transfers.queue import Kind, State, Transfer, TransferQueue
 

@@ -1,7 +1,8 @@
-"""How a transfer stands, in words: for a tool tip, a screen reader, and the clipboard."""
+"""How a transfer stands, in words: for its row, a tool tip, a screen reader, the clipboard."""
 
 from __future__ import annotations
 
+from sonoteca_desktop.models import units
 from sonoteca_desktop.transfers.queue import Kind, State, Transfer
 
 _TROUBLE = frozenset({State.WAITING, State.BLOCKED, State.FAILED})
@@ -34,3 +35,36 @@ def trouble(transfer: Transfer) -> str:
 def report(transfer: Transfer) -> str:
     """Trouble with the file that has it, as one sends it to somebody who can help."""
     return f"{state_words(transfer)}: {transfer.name} ({transfer.path})\n{trouble(transfer)}"
+
+
+def line(transfer: Transfer) -> str:
+    """The second line of a transfer: how far it is, or why it is not going on."""
+    size = units.size(transfer.total)
+    match transfer.state:
+        case State.HASHING:
+            return f"Checking {units.size_of(transfer.done, transfer.total)}"
+        case State.RUNNING:
+            return _pace(transfer)
+        case State.PAUSED:
+            return f"Paused at {units.size_of(transfer.done, transfer.total)}"
+        case State.VERIFYING:
+            return f"Checking {size}"
+        case State.DONE:
+            usual = "uploaded" if transfer.kind == Kind.UPLOAD else "verified"
+            usual = "kept on this computer" if transfer.kept else usual
+            return f"{size} · {transfer.note or usual}"
+        case State.QUEUED:
+            return transfer.note or f"Waiting for its turn · {size}"
+        case State.WAITING:
+            return transfer.note or "Waiting for the server"
+        case _:
+            return trouble(transfer)
+
+
+def _pace(transfer: Transfer) -> str:
+    parts = [units.size_of(transfer.done, transfer.total)]
+    if transfer.speed >= 1:
+        parts.append(units.speed(transfer.speed))
+    if transfer.seconds_left is not None:
+        parts.append(units.time_left(transfer.seconds_left))
+    return " · ".join(parts)

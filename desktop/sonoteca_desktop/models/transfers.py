@@ -20,7 +20,7 @@ from PySide6.QtCore import (
 
 from sonoteca_desktop.models import units
 from sonoteca_desktop.models.totals import ENDED, MOVING, Batch, Filter, Totals, add_up, in_order
-from sonoteca_desktop.models.transfer_words import state_words, trouble
+from sonoteca_desktop.models.transfer_words import line, state_words, trouble
 from sonoteca_desktop.transfers.queue import Kind, State, Transfer, TransferQueue
 from sonoteca_desktop.transfers.ranking import Move
 from sonoteca_desktop.transfers.schedule import Schedule
@@ -67,39 +67,6 @@ def buttons(transfer: Transfer) -> tuple[Action, ...]:
     """What its row offers; what is kept for a pin ends with that alone."""
     offered = _ACTIONS[transfer.state]
     return tuple(each for each in offered if not (transfer.kept and each is Action.CANCEL))
-
-
-def line(transfer: Transfer) -> str:
-    """The second line of a transfer: how far it is, or why it is not going on."""
-    size = units.size(transfer.total)
-    match transfer.state:
-        case State.HASHING:
-            return f"Checking {units.size_of(transfer.done, transfer.total)}"
-        case State.RUNNING:
-            return _pace(transfer)
-        case State.PAUSED:
-            return f"Paused at {units.size_of(transfer.done, transfer.total)}"
-        case State.VERIFYING:
-            return f"Checking {size}"
-        case State.DONE:
-            usual = "uploaded" if transfer.kind == Kind.UPLOAD else "verified"
-            usual = "kept on this computer" if transfer.kept else usual
-            return f"{size} · {transfer.note or usual}"
-        case State.QUEUED:
-            return transfer.note or f"Waiting for its turn · {size}"
-        case State.WAITING:
-            return transfer.note or "Waiting for the server"
-        case _:
-            return trouble(transfer)
-
-
-def _pace(transfer: Transfer) -> str:
-    parts = [units.size_of(transfer.done, transfer.total)]
-    if transfer.speed >= 1:
-        parts.append(units.speed(transfer.speed))
-    if transfer.seconds_left is not None:
-        parts.append(units.time_left(transfer.seconds_left))
-    return " · ".join(parts)
 
 
 class TransfersModel(QAbstractListModel):
