@@ -142,7 +142,7 @@ class TransferQueue:
     def retry_waiting(self) -> None:
         """The server or the network is back: nothing has to wait for it any longer."""
         with self._roster.changing():
-            self._roster.hold(0.0)
+            self._roster.hold_no_longer()
         self._ask(
             Event.RETRY, {each.key for each in self.snapshot() if each.state is State.WAITING}
         )

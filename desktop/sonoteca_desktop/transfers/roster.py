@@ -262,7 +262,7 @@ class Roster:
         self._hold_until = max(until, self._asked_until)
 
     def hold_no_longer(self) -> None:
-        """Wait no longer: the user wants it now."""
+        """Wait no longer: the user wants it now, or what was in the way is over."""
         self._hold_until = self._asked_until = 0.0
 
     def next(self) -> Entry | None:
