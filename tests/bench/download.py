@@ -2,7 +2,7 @@
 
 All serve the same file, in turns within one run. nginx is run with its best settings for this.
 
-Example: .venv/bin/python -m tests.bench.download --starlette /tmp/peers/bin/python 2>/dev/null
+Example: .venv/bin/python -m tests.bench.download --starlette PYTHON 2>/dev/null
 (a Python that has starlette and uvicorn; left out without it. On stderr is our server's log.)
 """
 

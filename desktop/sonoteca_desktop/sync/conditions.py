@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sonoteca_desktop.sync import words
+from sonoteca_shared.fulltext import in_fts5, indexed
 from sonoteca_shared.names import sort_key
 from sonoteca_shared.query import fold
 from sonoteca_shared.terms import And, Not, Or, Span, State, Term, Text, Words
@@ -63,10 +63,10 @@ def condition(term: Term, asker: Asker) -> Condition:
     `is:pinned` looks into the table `pinned` of SHA-256s, which the connection has to have.
     """
     parts = [_holds(term, asker)]
-    if words.indexed(term):
+    if indexed(term):
         # First a set of rows from the full text; then each of them is looked at itself.
         found = "key IN (SELECT rowid FROM search WHERE search MATCH ?)"
-        parts.insert(0, Condition(found, (words.match(term),)))
+        parts.insert(0, Condition(found, (in_fts5(term),)))
     return _joined(" AND ", parts)
 
 

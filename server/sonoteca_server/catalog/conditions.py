@@ -33,6 +33,7 @@ from sonoteca_server.catalog.schema import (
     sound_tags,
     sounds,
 )
+from sonoteca_shared.fulltext import indexed, whole
 from sonoteca_shared.names import sort_key
 from sonoteca_shared.query import fold
 from sonoteca_shared.terms import And, Not, Or, Span, State, Term, Text, Words
@@ -117,7 +118,7 @@ def conditions(
     holding = _Holding(asker, walked)
     parts = term.parts if isinstance(term, And) else (term,)
     # Together, words are found much faster than one by one.
-    worded = And(tuple(part for part in parts if words.indexed(part)))
+    worded = And(tuple(part for part in parts if indexed(part)))
     if worded.parts:
         found_by = _without_trash(words.sounds_with(worded, dialect))
         exact = all(map(_is_one_word, worded.parts))
@@ -125,7 +126,7 @@ def conditions(
         some = _whole_words(worded) if dialect == "sqlite" else None
         yield Condition(holding.of(worded), found_by, exact, some, in_order=True)
     for part in parts:
-        if not words.indexed(part):
+        if not indexed(part):
             found = _found_by(part, dialect)
             exact = found is not None and _is_exact(part)
             in_order = exact and _is_one_value(part)
@@ -249,7 +250,7 @@ def _is_text(term: Text) -> ColumnElement[bool]:
 
 def _found_by(term: Term, dialect: str) -> Seqs | None:
     """The numbers of all sounds for which the term may hold, when an index knows them."""
-    if words.indexed(term):
+    if indexed(term):
         return _without_trash(words.sounds_with(term, dialect))
     match term:
         case Or(parts):
@@ -301,7 +302,7 @@ def _is_one_value(term: Term) -> bool:
 
 
 def _whole_words(worded: Term) -> Seqs:
-    return _without_trash(words.sounds_with(words.whole(worded), "sqlite"))
+    return _without_trash(words.sounds_with(whole(worded), "sqlite"))
 
 
 def _is_one_word(term: Term) -> bool:
