@@ -121,9 +121,9 @@ class MainWindow(DropWindow):
         self.top.server.show_connection(connection)
         self.library.show_connection(connection)
 
-    def show_notice(self, sentence: str) -> None:
+    def show_notice(self, sentence: str, *, good: bool = False) -> None:
         """Say something once over the table, such as what could not be uploaded and why."""
-        self.library.notice.tell(sentence)
+        self.library.notice.tell(sentence, good=good)
 
     def show_pins(self, pins: Collection[Pin]) -> None:
         """Show what is kept on this computer for good."""

@@ -20,6 +20,7 @@ class Notice(QWidget):
         self.setObjectName("notice")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme = theme
+        self._good = False
         self._icon = QLabel(self)
         self._text = Label(theme, "noticeText", self, wrap=True)
         dismiss = IconButton(theme, "x", "Dismiss", size=28, icon_size=14, parent=self)
@@ -35,8 +36,10 @@ class Notice(QWidget):
         self._paint_icon()
         self.hide()
 
-    def tell(self, sentence: str) -> None:
-        """Show a sentence; the one before it is gone."""
+    def tell(self, sentence: str, *, good: bool = False) -> None:
+        """Show a sentence, as `good` news or as trouble; the one before it is gone."""
+        self._good = good
+        self._paint_icon()
         self._text.setText(sentence)
         self.setAccessibleName(sentence)
         self.setVisible(bool(sentence))
@@ -44,4 +47,5 @@ class Notice(QWidget):
 
     def _paint_icon(self) -> None:
         ratio = self.devicePixelRatioF()
-        self._icon.setPixmap(self._theme.pixmap("circle-alert", "accent", 18, ratio=ratio))
+        icon, colour = ("circle-check", "done") if self._good else ("circle-alert", "accent")
+        self._icon.setPixmap(self._theme.pixmap(icon, colour, 18, ratio=ratio))
