@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,15 @@ if not has_display():
 
 # The markers of tests that cannot do without an engine (pyproject.toml says what they mean).
 MARKED = {"audio": "pulseaudio"}
+
+
+def pytest_configure() -> None:
+    """Programs that tests start can be interrupted, also where this one was told not to be.
+
+    What a shell runs in the background ignores SIGINT, and whatever it starts inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
