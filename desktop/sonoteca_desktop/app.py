@@ -245,7 +245,7 @@ class Desktop(QObject):
         if self.tray is not None and not self.window.isActiveWindow():
             self.tray.tell(batch.sentence)
         else:
-            self.window.show_notice(batch.sentence, good=not batch.failed)
+            self.window.show_news(batch.sentence, good=not batch.failed)
 
     def _awake(self) -> None:
         if not self._closed:

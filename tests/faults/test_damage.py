@@ -6,8 +6,9 @@ import http.client
 import os
 import random
 import shutil
+import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,6 +39,8 @@ def full_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for seed in range(COUNT):
             data = build_wav(Plan(frames=100, seed=seed))
             assert requests.post(f"{server}/post", data=data, timeout=10).ok
+    with closing(sqlite3.connect(folder / "catalog.sqlite")) as database:
+        database.execute("VACUUM")  # pages that hold nothing may be anything
     return folder
 
 

@@ -226,7 +226,7 @@ NAMES: dict[str, str] = {
     "a.wav.": "a.wav.",
     "UTF-8''a.wav": "UTF-8''a.wav",
     "=?utf-8?B?YQ==?=.wav": "=?utf-8?B?YQ==?=.wav",
-    "n" * 5_000 + ".wav": "n" * 255,
+    "n" * 5_000 + ".wav": "n" * 251 + ".wav",
     "\u00e9" * 200: "\u00e9" * 127,
 }
 

@@ -121,9 +121,13 @@ class MainWindow(DropWindow):
         self.top.server.show_connection(connection)
         self.library.show_connection(connection)
 
-    def show_notice(self, sentence: str, *, good: bool = False) -> None:
+    def show_notice(self, sentence: str) -> None:
         """Say something once over the table, such as what could not be uploaded and why."""
-        self.library.notice.tell(sentence, good=good)
+        self.library.notice.tell(sentence)
+
+    def show_news(self, sentence: str, *, good: bool) -> None:
+        """Say what became of transfers, beside whatever else is still to be read."""
+        self.library.notice.add(sentence, good=good)
 
     def show_pins(self, pins: Collection[Pin]) -> None:
         """Show what is kept on this computer for good."""

@@ -45,6 +45,12 @@ class Notice(QWidget):
         self.setVisible(bool(sentence))
         self._timer.start()
 
+    def add(self, sentence: str, *, good: bool) -> None:
+        """Show a sentence, behind a trouble that is still shown: that one must not be missed."""
+        if not (self.isHidden() or self._good):
+            sentence, good = f"{self._text.text()} {sentence}", False
+        self.tell(sentence, good=good)
+
     def _paint_icon(self) -> None:
         ratio = self.devicePixelRatioF()
         icon, colour = ("circle-check", "done") if self._good else ("circle-alert", "accent")
