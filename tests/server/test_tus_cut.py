@@ -89,8 +89,9 @@ def _unread(line: socket.socket) -> int:
 def test_chunks_that_arrived_before_a_break_are_kept(tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         url = create(server, len(DATA))
-        chunked = {"Content-Length": "", "Transfer-Encoding": "chunked"}
+        chunked = {"Content-Length": "", "Transfer-Encoding": "chunked", "Expect": "100-continue"}
         with open_patch(url, 0, 0, chunked) as line:
+            assert line.recv(1_000).startswith(b"HTTP/1.1 100 ")  # now somebody listens
             line.sendall(b"2710\r\n" + DATA[:10_000] + b"\r\n2710\r\n" + DATA[10_000:15_000])
             until(lambda: _unread(line) == 0)
         assert until(lambda: offset(url)) >= 10_000
