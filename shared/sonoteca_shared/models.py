@@ -285,6 +285,14 @@ class Facets(msgspec.Struct, frozen=True, kw_only=True):
     facets: dict[str, list[Bucket]]
 
 
+class FileError(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is not in an archive although it was asked for, and why."""
+
+    url: str
+    code: str
+    detail: str
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An error as RFC 9457 writes it; `error` repeats the title for simple clients."""
 
