@@ -29,6 +29,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _PIECE = 1 << 20
+# Of so many blobs it is kept whether they are WAVs.
+_KINDS = 10_000
 # The state of a waveform that nobody asked for: of what no sound uses.
 NO_PEAKS = "none"
 
@@ -106,6 +108,7 @@ class Objects:
     def __init__(self, catalog: Catalog, blobs: Blobs) -> None:
         self._catalog = catalog
         self._blobs = blobs
+        self._kinds: dict[str, bool] = {}
 
     async def put(self, repository: str, part: Incoming, *, expected: str | None = None) -> None:
         """Have these bytes in the repository; they are there already when they were put before."""
@@ -116,12 +119,20 @@ class Objects:
 
     async def content(self, repository: str, oid: str, name: str) -> Content:
         """The bytes with this digest; NotFoundError when the repository has none."""
-        row = await self._catalog.glance(_find, checked_name(repository), oid)
+        row = await self._catalog.recall(_find, checked_name(repository), oid)
         if row is None:
             raise _not_found(repository, oid)
-        is_wav = row.used or await asyncio.to_thread(_is_wav, self._blobs, row.blob)
+        is_wav = row.used or await self._is_wav(row.blob)
         name = name or f"{oid[:12]}.{'wav' if is_wav else 'bin'}"
         return Content(row.blob, row.oid, row.size, name, row.created, is_wav)
+
+    async def _is_wav(self, key: str) -> bool:
+        """Whether a blob can be heard: its head is read once, as its bytes never change."""
+        if key not in self._kinds:
+            while len(self._kinds) >= _KINDS:
+                del self._kinds[next(iter(self._kinds))]
+            self._kinds[key] = await asyncio.to_thread(_is_wav, self._blobs, key)
+        return self._kinds[key]
 
     async def list_missing(self, repository: str, digests: list[str]) -> list[str]:
         """Those of the digests that the repository has no bytes of, in the order given."""
