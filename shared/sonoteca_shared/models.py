@@ -286,6 +286,14 @@ class Facets(msgspec.Struct, frozen=True, kw_only=True):
     facets: dict[str, list[Bucket]]
 
 
+class FileError(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is not in an archive although it was asked for, and why."""
+
+    url: str
+    code: str
+    detail: str
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a job has come; a total is None while nobody knows it."""
 

@@ -275,6 +275,53 @@ uploads = Table(
 )
 Index("ix_uploads_expires", uploads.c.state, uploads.c.expires)
 
+# Archives: zips that are laid out when they are asked for. `recipe` is the digest of what a whole
+# one is made of, `origin` is where its asker found us, `job` what fetches its files; `bytes_total`
+# is None while nobody knows it. `expires` is in seconds since the epoch, `keep_s` how long a whole
+# one is kept.
+archives = Table(
+    "archives",
+    metadata,
+    Column("seq", SEQ, primary_key=True),
+    Column("hash", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    # in-progress, completed, failed or cancelled
+    Column("state", TEXT, nullable=False),
+    Column("on_error", TEXT, nullable=False),
+    Column("origin", TEXT, nullable=False),
+    Column("callback_url", TEXT),
+    Column("job", TEXT),
+    # Of the Idempotency-Key, and of the request that came with it.
+    Column("key_digest", TEXT),
+    Column("request_digest", TEXT),
+    Column("recipe", TEXT),
+    Column("bytes_done", BigInteger, nullable=False, server_default="0"),
+    Column("bytes_total", BigInteger),
+    Column("created", TEXT, nullable=False),
+    Column("keep_s", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+    UniqueConstraint("hash"),
+    UniqueConstraint("key_digest"),
+)
+Index("ix_archives_expires", archives.c.expires)
+
+# What is in an archive, or should be: an object, which is kept as long as a row names it, and the
+# name of its entry. `url` is what was asked for, where that was not one of our sounds.
+archive_members = Table(
+    "archive_members",
+    metadata,
+    Column("archive", SEQ, ForeignKey("archives.seq", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    # pending, ready or failed
+    Column("state", TEXT, nullable=False),
+    Column("object", SEQ, ForeignKey("objects.seq")),
+    Column("name", TEXT, nullable=False, server_default=""),
+    Column("url", TEXT),
+    Column("code", TEXT),
+    Column("detail", TEXT),
+)
+Index("ix_archive_members_object", archive_members.c.object)
+
 # Work that outlives its request. `due` is the earliest start of a job that is ready, the end of the
 # lease of one that runs, and the end of one that has ended, in seconds since the epoch by the clock
 # of the database. `tries` counts the beginnings that count, `losses` the leases that ran out since
