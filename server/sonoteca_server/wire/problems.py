@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from sonoteca_server.catalog.feed import CursorExpiredError
+from sonoteca_server.jobs.outward import ExchangeError
 from sonoteca_server.library.editing import RevisionMismatchError
 from sonoteca_server.library.objects import DigestMismatchError
 from sonoteca_server.storage import BlobDamagedError
@@ -60,6 +61,7 @@ STATUSES: tuple[tuple[type[SonotecaError], int], ...] = (
     (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (NoSpaceError, HTTPStatus.INSUFFICIENT_STORAGE),
     (BlobDamagedError, HTTPStatus.INTERNAL_SERVER_ERROR),
+    (ExchangeError, HTTPStatus.BAD_GATEWAY),
     (StoppingError, HTTPStatus.SERVICE_UNAVAILABLE),
     (MisdirectedError, HTTPStatus.MISDIRECTED_REQUEST),
     (ForeignOriginError, HTTPStatus.FORBIDDEN),
@@ -85,6 +87,8 @@ _TITLES = {
     "object-in-use": "A sound uses these bytes",
     "blob-damaged": "The stored bytes are damaged",
     "blob-missing": "The stored bytes are missing",
+    "address-not-public": "This server does not go there",
+    "bad-url": "This URL cannot be fetched",
     "internal": "Something went wrong on the server",
 }
 
