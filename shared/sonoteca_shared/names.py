@@ -40,6 +40,14 @@ def numbered(name: str, number: int) -> str:
     return _cut(stem, MAX_BYTES - len(tail.encode())) + tail
 
 
+def with_ending(name: str, ending: str) -> str:
+    """The name with this ending in the place of its own: `take1.wav`, mp3 → `take1.mp3`."""
+    stem, dot, tail = name.rpartition(".")
+    if not stem or len(dot + tail) > _MOST_OF_ENDING:
+        stem = name
+    return _cut(stem, MAX_BYTES - len(ending.encode()) - 1) + f".{ending}"
+
+
 def sort_key(text: str) -> str:
     """A key that sorts as people expect: case aside, numbers by value (`2` before `10`)."""
     folded = unicodedata.normalize("NFKC", text).casefold()
