@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sonoteca_shared.errors import NoSpaceError, SonotecaError
+from sonoteca_shared.errors import NoSpaceError
 from sonoteca_shared.models import Loudness
 
 _SECONDS = 60.0
@@ -36,10 +36,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     full: bool = False
 
 
-class UndecodableError(SonotecaError):
+class UndecodableError(Exception):
     """A sound cannot be decoded: it is broken, or breaks the decoder."""
-
-    code = "undecodable"
 
 
 class Decoder:

@@ -8,7 +8,7 @@ from alembic import op
 from sonoteca_server.catalog.schema import TEXT
 
 revision = "0009"
-down_revision = "0005"
+down_revision = "0007"
 
 _NEW, _EARLIER = 0, 2
 
