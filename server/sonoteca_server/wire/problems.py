@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from sonoteca_server.catalog.feed import CursorExpiredError
-from sonoteca_server.jobs.conversion import ConversionsFullError, NoConverterError
+from sonoteca_server.jobs.conversion import ConversionsFullError, NoConverterError, UnfitError
 from sonoteca_server.jobs.outward import ExchangeError
 from sonoteca_server.jobs.sources import UndecodableError
 from sonoteca_server.library.editing import RevisionMismatchError
@@ -52,6 +52,7 @@ STATUSES: tuple[tuple[type[SonotecaError], int], ...] = (
     (CursorExpiredError, HTTPStatus.GONE),
     (PeaksPendingError, HTTPStatus.CONFLICT),
     (UndecodableError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (UnfitError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (ConversionsFullError, HTTPStatus.TOO_MANY_REQUESTS),
     (NoConverterError, HTTPStatus.SERVICE_UNAVAILABLE),
     (TooManyError, HTTPStatus.TOO_MANY_REQUESTS),
@@ -83,6 +84,7 @@ _TITLES = {
     "too-many-requests": "Too many searches at the same time",
     "undecodable": "This cannot be read as a sound",
     "truncated": "The sound is not whole",
+    "conversion-unfit": "This sound cannot become what was asked for",
     "conversions-full": "Too many conversions are waiting",
     "no-converter": "Nothing can be converted here",
     "no-space": "The server's disk is full",
