@@ -38,6 +38,14 @@ def numbered(name: str, number: int) -> str:
     return _cut(stem, MAX_BYTES - len(tail.encode())) + tail
 
 
+def with_ending(name: str, ending: str) -> str:
+    """The name with this ending in the place of its own: `take1.wav`, mp3 → `take1.mp3`."""
+    stem, dot, tail = name.rpartition(".")
+    if not stem or len(dot + tail) > _MOST_OF_ENDING:
+        stem = name
+    return _cut(stem, MAX_BYTES - len(ending.encode()) - 1) + f".{ending}"
+
+
 def cut_name(name: str, most_bytes: int) -> str:
     """Cut a name before its ending, which says what it is."""
     stem, ending = _split(name)

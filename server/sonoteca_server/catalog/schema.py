@@ -322,6 +322,51 @@ archive_members = Table(
 )
 Index("ix_archive_members_object", archive_members.c.object)
 
+# Work that outlives its request. `due` is the earliest start of a job that is ready, the end of the
+# lease of one that runs, and the end of one that has ended, in seconds since the epoch by the clock
+# of the database. `tries` counts the beginnings that count, `losses` the leases that ran out since
+# the job last got further. Whoever reads the feed hears of a job unless it is `quiet`.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("seq", SEQ, primary_key=True),
+    Column("id", TEXT, nullable=False),
+    Column("kind", TEXT, nullable=False),
+    # The same work asked for again is the same job.
+    Column("key", TEXT),
+    # What the job is about: the id of a sound, an archive …
+    Column("subject", TEXT),
+    Column("args", TEXT, nullable=False),
+    # ready, running, done, failed or cancelled
+    Column("state", TEXT, nullable=False, server_default="ready"),
+    # Smaller ones first.
+    Column("rank", Integer, nullable=False, server_default="0"),
+    Column("due", Float, nullable=False),
+    Column("owner", TEXT),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("losses", Integer, nullable=False, server_default="0"),
+    Column("quiet", Integer, nullable=False, server_default="0"),
+    Column("checkpoint", TEXT),
+    Column("progress", TEXT),
+    Column("result", TEXT),
+    Column("error", TEXT),
+    Column("rev", Integer, nullable=False, server_default="1"),
+    Column("created", TEXT, nullable=False),
+    UniqueConstraint("id"),
+    UniqueConstraint("kind", "key"),
+)
+Index(
+    "ix_jobs_ready",
+    jobs.c.kind,
+    jobs.c.rank,
+    jobs.c.due,
+    sqlite_where=jobs.c.state == "ready",
+    postgresql_where=jobs.c.state == "ready",
+)
+Index("ix_jobs_state", jobs.c.state, jobs.c.due)
+Index("ix_jobs_created", jobs.c.created, jobs.c.seq)
+Index("ix_jobs_subject", jobs.c.subject)
+
 # Every step of the catalogue. SQLite has one writer, so `seq` is the order of the commits and `xid`
 # is 0. On PostgreSQL `xid` is the transaction that wrote the row, and (xid, seq) is the order.
 changes = Table(
