@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 from tornado.netutil import bind_sockets
@@ -23,6 +24,7 @@ from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
 from sonoteca_server.jobs.analysis import Analysis
+from sonoteca_server.jobs.conversion import Conversions
 from sonoteca_server.jobs.upkeep import Upkeep
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
@@ -126,7 +128,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         )
         server.add_sockets(sockets)
         upkeep = Upkeep(library.catalog, library.blobs, services.trash, services.uploads)
-        working = [asyncio.create_task(job.run()) for job in (analysis, upkeep, services.facets)]
+        jobs = (analysis, upkeep, services.facets, services.conversions)
+        working = [asyncio.create_task(job.run()) for job in jobs]
         try:
             host, port = sockets[0].getsockname()[:2]
             yield f"http://{_in_url(host)}:{port}"
@@ -140,6 +143,9 @@ def _services(settings: Settings, library: Library, analysis: Analysis) -> Servi
     ingest = Ingest(library.catalog, library.blobs, analysis.wake)
     return Services(
         facets=FacetCounts(library.catalog),
+        conversions=Conversions(
+            partial(library.blobs.room, least=settings.min_free_bytes), at_once=settings.conversions
+        ),
         lists=Lists(library.catalog),
         sounds=Sounds(library.catalog, library.blobs, analysis.wake),
         ingest=ingest,

@@ -12,6 +12,7 @@ from sonoteca_server.handlers.collections import (
     CollectionsHandler,
     CollectionSoundsHandler,
 )
+from sonoteca_server.handlers.convert import ConvertHandler
 from sonoteca_server.handlers.downloads import DownloadHandler, SoundFileHandler
 from sonoteca_server.handlers.edits import (
     BatchHandler,
@@ -52,6 +53,7 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.LIST, ListHandler),
     (routes.INFO, InfoHandler),
     (routes.DOWNLOAD, DownloadHandler),
+    (routes.CONVERT, ConvertHandler),
     (routes.DATA_PUT, PutHandler),
     (routes.DATA, ObjectHandler),
     (routes.UPLOADS, CreationHandler),

@@ -27,6 +27,7 @@ from sonoteca_server.library.unused import (
     UNUSED_BLOB,
     UNUSED_OBJECT,
     drop_object,
+    in_archives,
     is_used,
     note_unused,
 )
@@ -164,11 +165,12 @@ def _list(blobs: Blobs, ending: str) -> list[Listed]:
 
 
 def _unused_objects(connection: Connection) -> list[int]:
-    """Objects that `/data` does not hold and no sound uses, in whichever revision."""
+    """Objects that neither `/data` nor an archive holds, nor a sound uses in any revision."""
     query = select(objects.c.seq).where(
         objects.c.put == 0,
         objects.c.seq.not_in(select(sounds.c.object)),
         objects.c.seq.not_in(select(revisions.c.object)),
+        objects.c.seq.not_in(in_archives()),
     )
     return list(connection.execute(query).scalars())
 

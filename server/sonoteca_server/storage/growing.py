@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from sonoteca_server.storage.local import Part, full_disk_told, make_folder, sync_folder
+from sonoteca_server.storage.ballast import full_disk_told
+from sonoteca_server.storage.local import Part, make_folder, sync_folder
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.ids import is_id
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from sonoteca_server.catalog.feed import CursorExpiredError
+from sonoteca_server.jobs.conversion import ConversionsFullError, NoConverterError
 from sonoteca_server.jobs.outward import ExchangeError
+from sonoteca_server.jobs.sources import UndecodableError
 from sonoteca_server.library.editing import RevisionMismatchError
 from sonoteca_server.library.objects import DigestMismatchError
 from sonoteca_server.storage import BlobDamagedError
@@ -49,6 +51,9 @@ STATUSES: tuple[tuple[type[SonotecaError], int], ...] = (
     (DigestMismatchError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (CursorExpiredError, HTTPStatus.GONE),
     (PeaksPendingError, HTTPStatus.CONFLICT),
+    (UndecodableError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (ConversionsFullError, HTTPStatus.TOO_MANY_REQUESTS),
+    (NoConverterError, HTTPStatus.SERVICE_UNAVAILABLE),
     (TooManyError, HTTPStatus.TOO_MANY_REQUESTS),
     (ConflictError, HTTPStatus.CONFLICT),
     (PreconditionRequiredError, HTTPStatus.PRECONDITION_REQUIRED),
@@ -76,6 +81,10 @@ _TITLES = {
     "bad-request": "The request is not right",
     "name-taken": "The name is taken",
     "too-many-requests": "Too many searches at the same time",
+    "undecodable": "This cannot be read as a sound",
+    "truncated": "The sound is not whole",
+    "conversions-full": "Too many conversions are waiting",
+    "no-converter": "Nothing can be converted here",
     "no-space": "The server's disk is full",
     "too-large": "The file is too large",
     "not-linear": "This sound cannot be cut without decoding it",
