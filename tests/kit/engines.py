@@ -20,6 +20,7 @@ ENGINES = {
     "pulseaudio": "pulseaudio",
     "pactl": "pactl",
     "curl": "curl",
+    "openssl": "openssl",
     "ffmpeg": "ffprobe",
     "strace": "strace",
     "unzip": "unzip",
