@@ -20,6 +20,7 @@ from sonoteca_desktop import settings
 from sonoteca_desktop.background import Bridge, Sweeper
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.models.awakening import Awakening
+from sonoteca_desktop.models.offers import Offers
 from sonoteca_desktop.models.overviews import Overviews
 from sonoteca_desktop.models.sounds import SoundsModel
 from sonoteca_desktop.models.totals import Batch
@@ -37,6 +38,7 @@ from sonoteca_desktop.transfers.soundcache import SoundCache
 from sonoteca_desktop.views.commands import Command
 from sonoteca_desktop.views.connection import Connection, Reach
 from sonoteca_desktop.views.dialogs import ClosingAnswer
+from sonoteca_desktop.views.exporting import Exporting
 from sonoteca_desktop.views.main_window import MainWindow
 from sonoteca_desktop.views.theme import Theme
 from sonoteca_desktop.views.tray import Tray
@@ -101,6 +103,10 @@ class Desktop(QObject):
             server_url=server,
             download_folder=_folder(self.choices),
             volume=self.choices.volume,
+        )
+        self.offers = Offers(self.client, self)
+        self.exporting = Exporting(
+            theme, self.window, self.sounds, self.offers, _export_folder(self.choices)
         )
         self.player.set_volume(self.choices.volume)
         self.awakening = Awakening(self)
@@ -181,6 +187,8 @@ class Desktop(QObject):
         window.themeChosen.connect(self._choose_theme)
         window.volumeChanged.connect(self._choose_volume)
         window.closing.connect(self.close)
+        self.exporting.archiveRequested.connect(self.queue.archive)
+        self.exporting.folderChosen.connect(self._choose_export_folder)
 
     def _make_tray(self, theme: Theme) -> Tray:
         commands = self.window.commands
@@ -205,6 +213,7 @@ class Desktop(QObject):
         reach = Reach.ONLINE if state.reached else Reach.OFFLINE
         wait = None if state.retry_at is None else max(0.0, state.retry_at - time.monotonic())
         self.window.show_connection(Connection(reach, self.server_name, wait))
+        self.exporting.set_reached(reached=bool(state.reached))
         if state.reached and self._away:
             self.queue.retry_waiting()
         self._away = not state.reached
@@ -286,6 +295,10 @@ class Desktop(QObject):
         self.choices.download_folder = str(folder)
         self._keep_choices()
 
+    def _choose_export_folder(self, folder: Path) -> None:
+        self.choices.export_folder = str(folder)
+        self._keep_choices()
+
     def _choose_theme(self, name: str) -> None:
         self.choices.theme = name
         self._keep_choices()
@@ -324,3 +337,11 @@ def run(server: str | None, folder: Path, files: list[Path]) -> int:
 
 def _folder(choices: Choices) -> Path | None:
     return Path(choices.download_folder) if choices.download_folder else None
+
+
+def _export_folder(choices: Choices) -> Path:
+    """Where it went the last time, or where downloads go; if they are still there."""
+    for name in (choices.export_folder, choices.download_folder):
+        if name and Path(name).is_dir():
+            return Path(name)
+    return Path.home()

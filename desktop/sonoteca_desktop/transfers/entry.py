@@ -36,6 +36,8 @@ class Transfer:
     path: Path
     sound_id: str | None
     sha256: str | None
+    is_computed: bool = False
+    """The server makes it when it is asked; until it has, `total` is 0."""
     kept: bool = False
     """Nobody asked for this one: it is fetched for a pin."""
     url: str = ""
@@ -125,6 +127,7 @@ class Entry:
             path=row.path,
             sound_id=row.sound_id or None,
             sha256=row.sha256 or None,
+            is_computed=row.is_computed,
             kept=bool(row.kept),
             url=_address(row),
             way_out=way_out(row.state, row.code),
