@@ -54,6 +54,10 @@ class Settings:
     body_idle_s: float = 30.0
     # How long an upload that can be resumed is kept after its last byte.
     upload_expiry_s: float = 604_800.0
+    # Who is told of archives that are ready, by a signed POST; nobody when it is empty.
+    webhook_url: str = ""
+    # What webhooks are signed with: any text, or `whsec_` and base64 as Standard Webhooks has it.
+    webhook_secret: str = ""
 
 
 def default_data() -> Path:
@@ -85,6 +89,8 @@ def load(
                 )
             values[name] = _converted(name, value)
             sources[name] = source
+    if values.get("webhook_url") and not values.get("webhook_secret"):
+        raise SettingsError("“webhook_url” needs a “webhook_secret”, to sign what is sent there")
     return Settings(**values), sources
 
 

@@ -19,6 +19,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from sonoteca_server.catalog.facets import FacetCounts
+from sonoteca_server.jobs.queue import Jobs
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
@@ -94,6 +95,7 @@ class Services:
     trash: Trash
     uploads: Uploads
     facets: FacetCounts
+    jobs: Jobs
     blobs: LocalBlobs
     running: Running
     turns: Turns

@@ -5,6 +5,7 @@ SQLite cannot open a catalogue without a byte to spare: after a crash it writes 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -35,7 +36,8 @@ class Ballast:
                 self._folder.mkdir(exist_ok=True)
                 for path in self._files():
                     if not path.exists():
-                        _reserve(path)
+                        with contextlib.suppress(FileExistsError):  # another process was quicker
+                            _reserve(path)
                         self.missing -= _FILE_BYTES
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
