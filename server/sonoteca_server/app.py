@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 from tornado.netutil import bind_sockets
@@ -23,10 +24,12 @@ from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
 from sonoteca_server.jobs.analysis import Analysis
+from sonoteca_server.jobs.conversion import Conversions
 from sonoteca_server.jobs.queue import Jobs
 from sonoteca_server.jobs.upkeep import Upkeep
 from sonoteca_server.jobs.worker import Handler as JobHandler
 from sonoteca_server.jobs.worker import Worker
+from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
@@ -148,8 +151,10 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             limits=Limits(settings.header_timeout_s, settings.body_idle_s, _IDLE_S),
         )
         server.add_sockets(sockets)
-        upkeep = Upkeep(library.catalog, library.blobs, services.trash, services.uploads)
-        runs = (analysis, upkeep, services.facets, worker)
+        upkeep = Upkeep(
+            library.catalog, library.blobs, services.trash, services.uploads, services.archives
+        )
+        runs = (analysis, upkeep, services.facets, services.conversions, worker)
         working = [asyncio.create_task(each.run()) for each in runs]
         try:
             host, port = sockets[0].getsockname()[:2]
@@ -172,6 +177,9 @@ def _services(settings: Settings, library: Library, analysis: Analysis, jobs: Jo
     return Services(
         facets=FacetCounts(library.catalog),
         jobs=jobs,
+        conversions=Conversions(
+            partial(library.blobs.room, least=settings.min_free_bytes), at_once=settings.conversions
+        ),
         lists=Lists(library.catalog),
         sounds=Sounds(library.catalog, library.blobs, analysis.wake),
         ingest=ingest,
@@ -181,6 +189,9 @@ def _services(settings: Settings, library: Library, analysis: Analysis, jobs: Jo
         repositories=Repositories(library.catalog, analysis.wake),
         trash=Trash(library.catalog, analysis.wake, keep_s=settings.trash_s),
         uploads=Uploads(library.catalog, library.parts, ingest, expiry_s=settings.upload_expiry_s),
+        archives=Archives(
+            library.catalog, library.blobs, analysis.wake, expiry_s=settings.archive_expiry_s
+        ),
         blobs=library.blobs,
         running=Running(),
         turns=Turns(),

@@ -58,6 +58,10 @@ class Settings:
     webhook_url: str = ""
     # What webhooks are signed with: any text, or `whsec_` and base64 as Standard Webhooks has it.
     webhook_secret: str = ""
+    # How long an archive can be had once it is ready.
+    archive_expiry_s: float = 86_400.0
+    # How many sounds are converted at once; 0 for as many as there are cores.
+    conversions: int = 0
 
 
 def default_data() -> Path:

@@ -286,6 +286,14 @@ class Facets(msgspec.Struct, frozen=True, kw_only=True):
     facets: dict[str, list[Bucket]]
 
 
+class FileError(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is not in an archive although it was asked for, and why."""
+
+    url: str
+    code: str
+    detail: str
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a job has come; a total is None while nobody knows it."""
 
@@ -318,6 +326,19 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress | None = None
     error: JobError | None = None
     result: Any = None
+
+
+class ArchiveStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far an archive is: `in-progress`, `completed` with its `url`, `failed` or `cancelled`.
+
+    `errors` is there when a file could not be had; `progress` and `expires` when asked for.
+    """
+
+    status: str
+    url: str | None = None
+    errors: tuple[FileError, ...] = ()
+    progress: Progress | None = None
+    expires: datetime | None = None
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

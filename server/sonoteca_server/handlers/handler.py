@@ -19,7 +19,9 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from sonoteca_server.catalog.facets import FacetCounts
+from sonoteca_server.jobs.conversion import Conversions
 from sonoteca_server.jobs.queue import Jobs
+from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
@@ -94,8 +96,10 @@ class Services:
     repositories: Repositories
     trash: Trash
     uploads: Uploads
+    archives: Archives
     facets: FacetCounts
     jobs: Jobs
+    conversions: Conversions
     blobs: LocalBlobs
     running: Running
     turns: Turns

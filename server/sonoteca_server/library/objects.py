@@ -18,7 +18,8 @@ from sqlalchemy import Connection, Row, bindparam, exists, func, select
 
 from sonoteca_server.catalog import Catalog, feed
 from sonoteca_server.catalog.schema import objects, repositories, sounds
-from sonoteca_server.library.repositories import checked_name, find_or_make
+from sonoteca_server.library import analysis_rows
+from sonoteca_server.library.repositories import HIDDEN, checked_name, find_or_make
 from sonoteca_server.library.sounds import Content
 from sonoteca_server.library.unused import drop_object, is_used
 from sonoteca_server.storage import Blob, BlobMissingError, Blobs, Incoming
@@ -31,8 +32,6 @@ T = TypeVar("T")
 _PIECE = 1 << 20
 # Of so many blobs it is kept whether they are WAVs.
 _KINDS = 10_000
-# The state of a waveform that nobody asked for: of what `/data` put and no sound uses.
-NO_PEAKS = "none"
 
 
 class DigestMismatchError(SonotecaError):
@@ -53,7 +52,8 @@ class ObjectInUseError(ConflictError):
 
     def __init__(self) -> None:
         super().__init__(
-            "these bytes are a sound's: delete the sound, and they go when it goes from the trash"
+            "these bytes are a sound's or an archive's: delete the sound, and they go when it goes "
+            "from the trash, or when the archive expires"
         )
 
 
@@ -145,7 +145,15 @@ class Objects:
 
 async def keep(catalog: Catalog, blobs: Blobs, part: Incoming, repository: str) -> Kept:
     """Make a part durable as a blob, and look whether the one that is there is still good."""
-    name = checked_name(repository)
+    return await _keep(catalog, blobs, part, checked_name(repository))
+
+
+async def keep_hidden(catalog: Catalog, blobs: Blobs, part: Incoming) -> Kept:
+    """Make a part durable as a blob, for an archive alone."""
+    return await _keep(catalog, blobs, part, HIDDEN)
+
+
+async def _keep(catalog: Catalog, blobs: Blobs, part: Incoming, name: str) -> Kept:
     known = await catalog.read(_find, name, part.sha256)
     damaged = None
     if known is not None:
@@ -216,6 +224,7 @@ def hold(connection: Connection, kept: Kept, at: str, *, put: bool = False) -> H
     then its row is in the way of ours, nothing of this is kept, and the catalogue calls us again.
     """
     repository = find_or_make(connection, kept.repository, at)
+    is_heard = not put and kept.repository != HIDDEN
     content = {"size": kept.size, "blob": kept.blob, "crc32": kept.crc32}
     row = connection.execute(
         select(objects.c.seq, objects.c.blob, objects.c.put, objects.c.peaks_state).where(
@@ -224,7 +233,7 @@ def hold(connection: Connection, kept: Kept, at: str, *, put: bool = False) -> H
     ).first()
     if row is None:
         values = {"repository": repository, "oid": kept.sha256, "put": int(put), "created": at}
-        state = {"peaks_state": NO_PEAKS} if put else {}
+        state = {} if is_heard else analysis_rows.UNWANTED
         made = connection.execute(objects.insert().values(values | content | state))
         assert made.inserted_primary_key is not None
         return Held(repository, int(made.inserted_primary_key[0]), unused=None)
@@ -233,16 +242,10 @@ def hold(connection: Connection, kept: Kept, at: str, *, put: bool = False) -> H
         changed |= content
     if changed:
         connection.execute(objects.update().where(objects.c.seq == row.seq).values(changed))
-    if not put:
-        want_peaks(connection, row.seq)
+    if is_heard:
+        analysis_rows.want(connection, row.seq)
     unused = row.blob if "blob" in changed else kept.blob
     return Held(repository, row.seq, unused=unused)
-
-
-def want_peaks(connection: Connection, seq: int) -> None:
-    """A sound is to use this object: its waveform is computed, if nobody wanted it so far."""
-    unasked = (objects.c.seq == seq) & (objects.c.peaks_state == NO_PEAKS)
-    connection.execute(objects.update().where(unasked).values(peaks_state="pending"))
 
 
 def fault_of(blobs: Blobs, key: str, size: int, sha256: str | None = None) -> str | None:
