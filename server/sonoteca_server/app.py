@@ -18,16 +18,16 @@ from pathlib import Path
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from sonoteca_server.catalog import Catalog, Home
+from sonoteca_server.catalog import Home
 from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
+from sonoteca_server.job_handlers import job_handlers
 from sonoteca_server.jobs.analysis import Analysis
 from sonoteca_server.jobs.conversion import Conversions
 from sonoteca_server.jobs.queue import Jobs
 from sonoteca_server.jobs.upkeep import Upkeep
-from sonoteca_server.jobs.worker import Handler as JobHandler
 from sonoteca_server.jobs.worker import Worker
 from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.collections import Collections
@@ -163,13 +163,6 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             await _stop(server, services, working)
     finally:
         library.close()
-
-
-def job_handlers(
-    _settings: Settings, _catalog: Catalog, _blobs: LocalBlobs
-) -> dict[str, JobHandler]:
-    """Who carries out which kind of job, in the server and in the workers beside it."""
-    return {}
 
 
 def _services(settings: Settings, library: Library, analysis: Analysis, jobs: Jobs) -> Services:

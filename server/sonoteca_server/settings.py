@@ -54,6 +54,11 @@ class Settings:
     body_idle_s: float = 30.0
     # How long an upload that can be resumed is kept after its last byte.
     upload_expiry_s: float = 604_800.0
+    # The places that archives and webhooks may reach although they are not public: exact
+    # "host:port", with commas between.
+    fetch_allow: str = ""
+    # How long another server may be silent while a file is fetched from it.
+    fetch_idle_s: float = 30.0
     # Who is told of archives that are ready, by a signed POST; nobody when it is empty.
     webhook_url: str = ""
     # What webhooks are signed with: any text, or `whsec_` and base64 as Standard Webhooks has it.

@@ -9,9 +9,10 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from sonoteca_server.app import CannotStartError, asked_to_stop, job_handlers, lock_workers
+from sonoteca_server.app import CannotStartError, asked_to_stop, lock_workers
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog.engines import home_of
+from sonoteca_server.job_handlers import job_handlers
 from sonoteca_server.jobs.queue import Jobs
 from sonoteca_server.jobs.worker import LEASE_S, Handler, Worker
 from sonoteca_server.settings import Settings

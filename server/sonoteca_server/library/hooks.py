@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection
 
 from sonoteca_server.catalog import feed, jobs
+from sonoteca_server.library.archive_rows import ArchiveState, Finished
+from sonoteca_shared import routes
 
 WEBHOOK = "webhook"
+"""What the jobs are called that tell."""
 
 
-def tell(
-    connection: Connection, event: str, data: dict[str, Any], urls: Iterable[str], *, key: str
-) -> None:
-    """Have each of these URLs told of an event, such as `archive.completed`, within a transaction.
+class Hooks:
+    """Who is told: the receiver of the whole library, if any, and those that a request named."""
 
-    Empty ones are left out. The same key is told to a URL once, however often this is called.
-    """
-    body = {"type": event, "timestamp": feed.timestamp(feed.now(connection)), "data": data}
-    for url in dict.fromkeys(filter(None, urls)):
-        args = {"url": url, "body": body}
-        jobs.submit_now(connection, WEBHOOK, args, key=f"{key} {url}", subject=key, quiet=True)
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def archive_ended(self, connection: Connection, finished: Finished) -> None:
+        """Have it told that an archive is whole or never will be, in the transaction of its end."""
+        data: dict[str, Any] = {"archive_hash": finished.hash, "status": finished.state}
+        if finished.state == ArchiveState.COMPLETED:
+            path = routes.fill(routes.ARCHIVE_FILE, hash=finished.hash)
+            data["url"] = finished.origin + path
+        at = feed.timestamp(feed.now(connection))
+        body = {"type": f"archive.{finished.state}", "timestamp": at, "data": data}
+        for url in {self._url, finished.callback_url or ""} - {""}:
+            jobs.submit_now(
+                connection,
+                WEBHOOK,
+                {"url": url, "body": body},
+                key=f"{finished.hash} {url}",
+                subject=finished.hash,
+                quiet=True,
+            )
