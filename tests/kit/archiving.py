@@ -32,13 +32,21 @@ from tests.kit.upstream import Upstream
 class Archiving:
     """The archives of one world, fetched from the servers of a test alone."""
 
-    def __init__(self, world: World, folder: Path, *remotes: Upstream, max_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        world: World,
+        folder: Path,
+        remote: Upstream | None = None,
+        *,
+        allow: str = "",
+        max_bytes: int = 0,
+    ) -> None:
         self.world = world
         self.folder = folder
         self.blobs = LocalBlobs(folder)
         self.parts = GrowingParts(folder, "fetching")
         self.told: list[Finished] = []
-        guard = Guard(parse_allow(",".join(remote.place for remote in remotes)))
+        guard = Guard(parse_allow(remote.place if remote else allow))
         fetcher = Fetcher(Outward(guard, idle_s=10.0), max_s=60.0, pause=lambda _: 0.0)
         limits = Limits(max_bytes, lambda count: self.blobs.check_room(count, least=0))
         self.job = ArchiveJob(
