@@ -66,7 +66,7 @@ class Settings:
     max_fetch_s: float = 3_600.0
     # How many bytes the files of one archive may have, if they are fetched; 0 for any.
     max_archive_bytes: int = 0
-    # How long an archive is kept once it is whole.
+    # How long an archive can be had once it is ready.
     archive_expiry_s: float = 86_400.0
     # How many sounds are converted at once; 0 for as many as there are cores.
     conversions: int = 0

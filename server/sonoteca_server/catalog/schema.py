@@ -83,6 +83,9 @@ repositories = Table(
     UniqueConstraint("name"),
 )
 
+# Which objects are analysed first: what just came, what failed once, what was there before.
+ANALYSE_NEW, ANALYSE_AGAIN, ANALYSE_EARLIER = 0, 1, 2
+
 # Bytes by content. The blob's key is random, so two uploads of one content never touch one file,
 # and the constraint picks the one that stays.
 objects = Table(
@@ -100,13 +103,26 @@ objects = Table(
     Column("put", Integer, nullable=False, server_default="0"),
     # Waveform overview: pending, ready or failed; computed once for each content.
     Column("peaks_state", TEXT, nullable=False, server_default="pending"),
-    Column("peaks_tries", Integer, nullable=False, server_default="0"),
     Column("peaks_blob", TEXT),
+    # How loud it is, as JSON; None until it is measured.
+    Column("loudness", TEXT),
+    # Whose turn it is to be analysed; None when there is nothing to do. Who does it has a lease.
+    Column("analysis", Integer, server_default=str(ANALYSE_NEW)),
+    Column("analysis_tries", Integer, nullable=False, server_default="0"),
+    Column("analysis_owner", TEXT),
+    Column("analysis_until", Float),
     Column("created", TEXT, nullable=False),
     UniqueConstraint("repository", "oid"),
     UniqueConstraint("blob"),
 )
-Index("ix_objects_peaks_state", objects.c.peaks_state)
+_TO_ANALYSE = objects.c.analysis.is_not(None)
+Index(
+    "ix_objects_analysis",
+    objects.c.analysis,
+    objects.c.seq.desc(),
+    sqlite_where=_TO_ANALYSE,
+    postgresql_where=_TO_ANALYSE,
+)
 Index("ix_objects_peaks_blob", objects.c.peaks_blob)
 # How much a repository holds is counted in this index alone.
 Index("ix_objects_repository", objects.c.repository, objects.c.size)

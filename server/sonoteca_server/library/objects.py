@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, bindparam, exists, func, select
 
 from sonoteca_server.catalog import Catalog, feed
 from sonoteca_server.catalog.schema import objects, repositories, sounds
+from sonoteca_server.library import analysis_rows
 from sonoteca_server.library.repositories import HIDDEN, checked_name, find_or_make
 from sonoteca_server.library.sounds import Content
 from sonoteca_server.library.unused import drop_object, is_used
@@ -31,8 +32,6 @@ T = TypeVar("T")
 _PIECE = 1 << 20
 # Of so many blobs it is kept whether they are WAVs.
 _KINDS = 10_000
-# The state of a waveform that nobody asked for: of what no sound uses.
-NO_PEAKS = "none"
 
 
 class DigestMismatchError(SonotecaError):
@@ -234,7 +233,7 @@ def hold(connection: Connection, kept: Kept, at: str, *, put: bool = False) -> H
     ).first()
     if row is None:
         values = {"repository": repository, "oid": kept.sha256, "put": int(put), "created": at}
-        state = {} if is_heard else {"peaks_state": NO_PEAKS}
+        state = {} if is_heard else analysis_rows.UNWANTED
         made = connection.execute(objects.insert().values(values | content | state))
         assert made.inserted_primary_key is not None
         return Held(repository, int(made.inserted_primary_key[0]), unused=None)
@@ -244,15 +243,9 @@ def hold(connection: Connection, kept: Kept, at: str, *, put: bool = False) -> H
     if changed:
         connection.execute(objects.update().where(objects.c.seq == row.seq).values(changed))
     if is_heard:
-        want_peaks(connection, row.seq)
+        analysis_rows.want(connection, row.seq)
     unused = row.blob if "blob" in changed else kept.blob
     return Held(repository, row.seq, unused=unused)
-
-
-def want_peaks(connection: Connection, seq: int) -> None:
-    """A sound is to use this object: its waveform is computed, if nobody wanted it so far."""
-    unasked = (objects.c.seq == seq) & (objects.c.peaks_state == NO_PEAKS)
-    connection.execute(objects.update().where(unasked).values(peaks_state="pending"))
 
 
 def fault_of(blobs: Blobs, key: str, size: int, sha256: str | None = None) -> str | None:

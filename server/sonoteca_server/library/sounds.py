@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, select
 
 from sonoteca_server.catalog import Catalog
-from sonoteca_server.catalog.schema import MAX_KEY, objects, sound_tags, sounds
+from sonoteca_server.catalog.schema import ANALYSE_NEW, MAX_KEY, objects, sound_tags, sounds
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_shared import routes
 from sonoteca_shared.errors import NotFoundError
@@ -75,7 +75,8 @@ class Sounds:
 
 
 def _lose_peaks(connection: Connection, blob: str | None) -> None:
-    values = {"peaks_state": "pending", "peaks_tries": 0, "peaks_blob": None}
+    again = {"analysis": ANALYSE_NEW, "analysis_tries": 0}
+    values = {"peaks_state": "pending", "peaks_blob": None, **again}
     connection.execute(objects.update().where(objects.c.peaks_blob == blob).values(values))
 
 
@@ -209,9 +210,3 @@ def _storable(value: Any) -> Any:
 
 def _key(text: str) -> str:
     return sort_key(text)[:MAX_KEY]
-
-
-def with_peaks(sound: Sound) -> Sound:
-    """The sound once its waveform overview can be asked for."""
-    link = routes.fill(routes.SOUND_PEAKS, id=sound.id)
-    return msgspec.structs.replace(sound, links=Links(file=sound.links.file, peaks=link))
