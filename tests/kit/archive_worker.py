@@ -6,7 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from sonoteca_server.jobs.archives import KIND
+from sonoteca_server.library.archives import KIND
 from tests.kit.archiving import Archiving
 from tests.kit.jobs import World, in_world
 

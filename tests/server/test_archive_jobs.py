@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import select
 
 from sonoteca_server.catalog.schema import objects
-from sonoteca_server.library import archive_rows as rows
 from sonoteca_server.library.archive_rows import OnError
 from tests.kit.archiving import Archiving
 from tests.kit.jobs import World, in_world
@@ -157,7 +156,7 @@ def test_a_cancelled_archive_stops_at_once_and_drops_its_bytes(
             if how == "job":
                 await world.jobs.cancel(archive)
             else:
-                await world.catalog.write(rows.cancel, archive)
+                await archiving.archives.cancel(archive)
             assert await asyncio.to_thread(left.wait, 10.0)
             await archiving.until(lambda made: made.state == "cancelled", archive)
             await archiving.until(lambda _: not list(archiving.parts.list_keys()), archive)

@@ -73,12 +73,12 @@ def test_no_byte_that_was_promised_is_fetched_again(
         for _ in range(KILLS):
             before, seen = made, len(remote.visits)
             with worker(database, tmp_path, remote):
-                await archiving.until(partial(_is_further, before), archive)
+                await archiving.until(partial(_is_further, before), archive, patience_s=30.0)
             _check(remote.visits[seen:], before)
             made = await archiving.find(archive)
         seen = len(remote.visits)
         with worker(database, tmp_path, remote):
-            await archiving.until(lambda made: made.state == "completed", archive)
+            await archiving.until(lambda made: made.state == "completed", archive, patience_s=30.0)
         _check(remote.visits[seen:], made)
         return await archiving.find(archive)
 

@@ -30,7 +30,6 @@ from sonoteca_server.storage import Blobs
 from sonoteca_server.storage.growing import GrowingParts
 from sonoteca_shared.errors import BadRequestError, NoSpaceError, SonotecaError
 
-KIND = "archive"
 _TELL_EVERY_S = 1.0
 # What says that one file will not come; all else is the trouble of the whole job.
 _NO_FILE = (ExchangeError, BadRequestError, NoSpaceError)
@@ -53,7 +52,7 @@ class _Order:
 class ArchiveJob:
     """Fetches what archives are to hold.
 
-    `told` is called in the transaction that ends an archive. The bytes under way lie in `parts`.
+    `told` is called in the transaction that ends one. The bytes under way lie in `parts`.
     """
 
     def __init__(
@@ -157,17 +156,8 @@ class ArchiveJob:
 
     async def _leave(self, task: Task, ledger: Ledger) -> None:
         """Drop the bytes of an archive that nobody wants; those of one that goes on are kept."""
-        if await self._catalog.write(self._is_over, task.id, ledger.archive):
+        if await self._catalog.write(_is_over, task.id, ledger.archive):
             await self._drop(ledger.keys)
-
-    def _is_over(self, connection: Connection, job: str, archive: str) -> bool:
-        row = rows.find(connection, archive)
-        over = row is None or row.state != ArchiveState.IN_PROGRESS
-        if not over and job_rows.state_of(connection, job) == job_rows.CANCELLED:
-            # Somebody has cancelled the job alone, without which there will be no archive.
-            self._told(connection, rows.cancel(connection, archive))
-            return True
-        return over
 
     def _finish(self, archive: str, connection: Connection) -> Finished:
         finished = rows.finish(connection, archive)
@@ -218,3 +208,15 @@ def _note_failed(
 ) -> None:
     for position in positions:
         rows.note_failed(connection, archive, position, error.code, str(error))
+
+
+def _is_over(connection: Connection, job: str, archive: str) -> bool:
+    """Whether nobody wants an archive any more."""
+    row = rows.find(connection, archive)
+    if row is None or row.state != ArchiveState.IN_PROGRESS:
+        return True
+    cancelled = job_rows.state_of(connection, job) == job_rows.CANCELLED
+    if cancelled:
+        # Somebody has cancelled the job alone, without which there will be no archive.
+        rows.cancel(connection, row)
+    return cancelled
