@@ -156,8 +156,18 @@ class ArchiveJob:
 
     async def _leave(self, task: Task, ledger: Ledger) -> None:
         """Drop the bytes of an archive that nobody wants; those of one that goes on are kept."""
-        if await self._catalog.write(_is_over, task.id, ledger.archive):
+        if await self._catalog.write(self._is_over, task.id, ledger.archive):
             await self._drop(ledger.keys)
+
+    def _is_over(self, connection: Connection, job: str, archive: str) -> bool:
+        row = rows.find(connection, archive)
+        if row is None or row.state != ArchiveState.IN_PROGRESS:
+            return True
+        if job_rows.state_of(connection, job) == job_rows.CANCELLED:
+            # Somebody has cancelled the job alone, without which there will be no archive.
+            self._told(connection, rows.cancel(connection, row))
+            return True
+        return False
 
     def _finish(self, archive: str, connection: Connection) -> Finished:
         finished = rows.finish(connection, archive)
@@ -208,15 +218,3 @@ def _note_failed(
 ) -> None:
     for position in positions:
         rows.note_failed(connection, archive, position, error.code, str(error))
-
-
-def _is_over(connection: Connection, job: str, archive: str) -> bool:
-    """Whether nobody wants an archive any more."""
-    row = rows.find(connection, archive)
-    if row is None or row.state != ArchiveState.IN_PROGRESS:
-        return True
-    cancelled = job_rows.state_of(connection, job) == job_rows.CANCELLED
-    if cancelled:
-        # Somebody has cancelled the job alone, without which there will be no archive.
-        rows.cancel(connection, row)
-    return cancelled
