@@ -66,6 +66,10 @@ class Settings:
     max_fetch_s: float = 3_600.0
     # How many bytes the files of one archive may have, if they are fetched; 0 for any.
     max_archive_bytes: int = 0
+    # Who is told of archives that are ready, by a signed POST; nobody when it is empty.
+    webhook_url: str = ""
+    # What webhooks are signed with: any text, or `whsec_` and base64 as Standard Webhooks has it.
+    webhook_secret: str = ""
     # How long an archive can be had once it is ready.
     archive_expiry_s: float = 86_400.0
     # How many sounds are converted at once; 0 for as many as there are cores.
@@ -101,6 +105,8 @@ def load(
                 )
             values[name] = _converted(name, value)
             sources[name] = source
+    if values.get("webhook_url") and not values.get("webhook_secret"):
+        raise SettingsError("“webhook_url” needs a “webhook_secret”, to sign what is sent there")
     return Settings(**values), sources
 
 

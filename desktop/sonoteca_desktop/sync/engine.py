@@ -16,7 +16,7 @@ from sonoteca_desktop.client import (
 )
 from sonoteca_desktop.sync.collections import gather, gather_all
 from sonoteca_desktop.sync.mirror import Gathered, Mirror
-from sonoteca_shared.models import ChangePage
+from sonoteca_shared.models import Change, ChangePage
 
 POLL_S = 1.0
 _LONGEST_WAIT_S = 8.0
@@ -92,7 +92,7 @@ class SyncEngine:
                 page = self._client.changes(self._mirror.cursor)
                 if page.results or page.more or page.cursor != self._mirror.cursor:
                     self._mirror.apply(page, self._collections(page))
-                    changed = changed or bool(page.results)
+                    changed = changed or any(map(_is_shown, page.results))
                 if not page.more:
                     break
         except CursorExpiredError:
@@ -112,3 +112,8 @@ class SyncEngine:
             return gather_all(self._client)
         told = {each.id for each in page.results if each.type.startswith("collection.")}
         return gather(self._client, told)
+
+
+def _is_shown(change: Change) -> bool:
+    """Whether the window may look different now; what jobs do is not in it."""
+    return not change.type.startswith("job.")

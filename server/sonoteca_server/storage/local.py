@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from sonoteca_server.storage import BlobMissingError, Incoming, Listed
+from sonoteca_server.storage import BlobMissingError, Incoming, Listed, guests
 from sonoteca_server.storage.ballast import Ballast, full_disk_told
 from sonoteca_server.storage.spool import Spool
 from sonoteca_shared.errors import NoSpaceError
@@ -115,11 +115,14 @@ class LocalBlob:
 
 
 class LocalBlobs:
-    """All blobs of one library; the only writer of its folder."""
+    """All blobs of one library; parts on their way in are in `incoming`, the server's if not given.
 
-    def __init__(self, folder: Path) -> None:
+    A process beside the server has a folder of its own there, which is swept when it has ended.
+    """
+
+    def __init__(self, folder: Path, incoming: Path | None = None) -> None:
         self._blobs = folder / "blobs"
-        self._incoming = folder / "incoming"
+        self._incoming = incoming or folder / "incoming"
         for made in (self._blobs, self._incoming):
             make_folder(made)
         self.ballast = Ballast(folder)
@@ -135,7 +138,9 @@ class LocalBlobs:
     def sweep(self) -> None:
         """Drop the parts that a killed process left; those under way here are not touched."""
         for left in self._incoming.iterdir():
-            if left not in self._pinned and not left.is_dir():
+            if left.is_dir():
+                guests.sweep(left)
+            elif left not in self._pinned:
                 left.unlink(missing_ok=True)
 
     def begin(self) -> Part:
