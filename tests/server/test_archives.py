@@ -114,20 +114,6 @@ def test_an_archive_that_cannot_be_as_wished_fails(
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
 
 
-def test_an_archive_of_urls_is_in_progress_until_it_is_cancelled(archiver: Archiver) -> None:
-    archive = archiver.create(urls=[SOMEWHERE])
-    assert archiver.status(archive) == {"status": "in-progress"}
-    early = archiver.fetch(archive)
-    assert (early.status_code, early.json()["code"]) == (409, "archive-pending")
-    assert int(early.headers["Retry-After"]) > 0
-    address = f"{archiver.server}/api/archive/status/{archive}"
-    for _ in range(2):
-        gone = requests.delete(address, timeout=10)
-        assert (gone.status_code, gone.json()) == (200, {"status": "cancelled"})
-    assert archiver.status(archive) == {"status": "cancelled"}
-    assert archiver.fetch(archive).status_code == 410
-
-
 def test_a_whole_archive_can_be_given_up_too(api: Api, archiver: Archiver) -> None:
     archive = archiver.create(sounds=ids(api.upload(1)))
     assert archiver.fetch(archive).status_code == 200
