@@ -14,6 +14,7 @@ from sonoteca_server.catalog.search import matching
 from sonoteca_server.library.archive_rows import Chosen
 from sonoteca_shared import routes
 from sonoteca_shared.errors import BadRequestError
+from sonoteca_shared.ids import is_id
 from sonoteca_shared.models import FileError
 
 MOST = 250_000
@@ -55,7 +56,7 @@ def by_query(connection: Connection, wanted: SoundFilter) -> Choice:
 def by_collection(connection: Connection, collection_id: str) -> Choice:
     """The sounds of a collection, in its order; BadRequestError when there are none."""
     known = select(collections.c.seq).where(collections.c.id == collection_id)
-    seq = connection.execute(known).scalar()
+    seq = connection.execute(known).scalar() if is_id(collection_id) else None
     if seq is None:
         raise BadRequestError("“collection”: there is no collection with this id")
     inside = collection_sounds
