@@ -159,12 +159,6 @@ async def test_who_wants_all_or_nothing_gets_nothing_when_one_is_missing(world: 
 
 
 @story
-async def test_the_same_url_is_asked_for_once(world: World) -> None:
-    archive = await world.create("a", "b", "a")
-    assert await world.pending(archive) == [0, 1]
-
-
-@story
 async def test_files_with_the_same_bytes_are_one_object_and_two_entries(world: World) -> None:
     archive = await world.create("a", "b")
     await world.fetched(archive, 0, "a.wav", b"same")

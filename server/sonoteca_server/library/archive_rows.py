@@ -228,9 +228,12 @@ def finish(connection: Connection, archive_hash: str) -> Finished:
     return Finished(row.hash, ArchiveState.COMPLETED, row.origin, row.callback_url)
 
 
-def cancel(connection: Connection, row: ArchiveRow) -> None:
+def cancel(connection: Connection, archive_hash: str) -> Finished:
     """End an archive that nobody wants any more, whether it is whole or not."""
-    _end(connection, row, ArchiveState.CANCELLED)
+    row = find(connection, archive_hash)
+    if row is None or row.state in (ArchiveState.FAILED, ArchiveState.CANCELLED):
+        raise ArchiveEndedError
+    return _end(connection, row, ArchiveState.CANCELLED)
 
 
 def find(connection: Connection, archive_hash: str) -> ArchiveRow | None:

@@ -173,7 +173,7 @@ class Archives:
         if request.choose is None:
             args = {"archive": draft.hash}
             job = jobs.submit_now(connection, KIND, args, subject=draft.hash)
-            rows.add_urls(connection, archive, list(dict.fromkeys(request.urls)), job)
+            rows.add_urls(connection, archive, request.urls, job)
         else:
             choice = request.choose(connection)
             rows.add_sounds(connection, archive, choice.sounds, choice.missing)
@@ -198,7 +198,7 @@ def _cancel(connection: Connection, archive_hash: str) -> None:
         return
     if row.job is not None:
         jobs.cancel(connection, row.job)
-    rows.cancel(connection, row)
+    rows.cancel(connection, archive_hash)
 
 
 def _zip(connection: Connection, archive_hash: str) -> Zip:

@@ -33,8 +33,8 @@ class Choice:
 
 
 def by_ids(connection: Connection, ids: Iterable[str]) -> Choice:
-    """The sounds with these ids, in this order; one that is named twice is in it once."""
-    wanted = list(dict.fromkeys(ids))
+    """The sounds with these ids, each as often as it is named, in this order."""
+    wanted = list(ids)
     found: dict[str, Chosen] = {}
     for start in range(0, len(wanted), _AT_ONCE):
         some = sounds.c.id.in_(wanted[start : start + _AT_ONCE])
