@@ -130,6 +130,7 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         "trash_s": "seconds that sounds stay in the trash (default: 30 days)",
         "header_timeout_s": "seconds that the head of a request may take (default: 10)",
         "body_idle_s": "seconds of silence within a body (default: 30)",
+        "conversions": "sounds that are converted at once (default: 0, as many as cores)",
     }
     for name, text in words.items():
         command.add_argument(f"--{name.replace('_', '-')}", metavar=name.upper(), help=text)
