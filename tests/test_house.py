@@ -234,6 +234,18 @@ def test_every_link_to_a_file_of_ours_leads_somewhere(path: Path) -> None:
     assert broken == set()
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_test_that_a_page_names_is_there(path: Path) -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", path.read_text(encoding="utf-8"))
+    missing = {
+        f"{file}::{test}"
+        for file, test in named
+        if not (ROOT / file).exists()
+        or (test and f"def {test}(" not in (ROOT / file).read_text(encoding="utf-8"))
+    }
+    assert missing == set()
+
+
 def target_exists(source: Path, link: str) -> bool:
     """Whether this link on this page leads to a file, and to a heading in it if it names one."""
     name, _, anchor = link.partition("#")
