@@ -230,13 +230,6 @@ def finish(connection: Connection, archive_hash: str) -> Finished:
 
 def cancel(connection: Connection, row: ArchiveRow) -> Finished:
     """End an archive that nobody wants any more, whether it is whole or not."""
-
-
-def cancel(connection: Connection, archive_hash: str) -> Finished:
-    """End an archive that nobody wants any more, whether it is whole or not."""
-    row = find(connection, archive_hash)
-    if row is None or row.state in (ArchiveState.FAILED, ArchiveState.CANCELLED):
-        raise ArchiveEndedError
     return _end(connection, row, ArchiveState.CANCELLED)
 
 

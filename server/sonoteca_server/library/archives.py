@@ -198,7 +198,7 @@ def _cancel(connection: Connection, archive_hash: str) -> None:
         return
     if row.job is not None:
         jobs.cancel(connection, row.job)
-    rows.cancel(connection, archive_hash)
+    rows.cancel(connection, row)
 
 
 def _zip(connection: Connection, archive_hash: str) -> Zip:
