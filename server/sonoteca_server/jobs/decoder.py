@@ -60,7 +60,7 @@ def analyse(source: Path, target: Path | None) -> Loudness:
     """How loud `source` is, in one pass; its minima and maxima go to `target`, durably."""
     with contextlib.ExitStack() as files:
         file = files.enter_context(source.open("rb"))
-        out = None if target is None else files.enter_context(target.open("wb"))
+        out = None if target is None else files.enter_context(target.open("w+b"))
         return _analyse(file, source.stat().st_size, out)
 
 
