@@ -26,6 +26,7 @@ from sonoteca_server.handlers.handler import Handler, Running, Services, Unknown
 from sonoteca_server.jobs.analysis import Analysis
 from sonoteca_server.jobs.conversion import Conversions
 from sonoteca_server.jobs.upkeep import Upkeep
+from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
@@ -127,7 +128,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             limits=Limits(settings.header_timeout_s, settings.body_idle_s, _IDLE_S),
         )
         server.add_sockets(sockets)
-        upkeep = Upkeep(library.catalog, library.blobs, services.trash, services.uploads)
+        upkeep = Upkeep(
+            library.catalog, library.blobs, services.trash, services.uploads, services.archives
+        )
         jobs = (analysis, upkeep, services.facets, services.conversions)
         working = [asyncio.create_task(job.run()) for job in jobs]
         try:
@@ -155,6 +158,9 @@ def _services(settings: Settings, library: Library, analysis: Analysis) -> Servi
         repositories=Repositories(library.catalog, analysis.wake),
         trash=Trash(library.catalog, analysis.wake, keep_s=settings.trash_s),
         uploads=Uploads(library.catalog, library.parts, ingest, expiry_s=settings.upload_expiry_s),
+        archives=Archives(
+            library.catalog, library.blobs, analysis.wake, expiry_s=settings.archive_expiry_s
+        ),
         blobs=library.blobs,
         running=Running(),
         turns=Turns(),

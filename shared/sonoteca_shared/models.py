@@ -328,6 +328,19 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     result: Any = None
 
 
+class ArchiveStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far an archive is: `in-progress`, `completed` with its `url`, `failed` or `cancelled`.
+
+    `errors` is there when a file could not be had; `progress` and `expires` when asked for.
+    """
+
+    status: str
+    url: str | None = None
+    errors: tuple[FileError, ...] = ()
+    progress: Progress | None = None
+    expires: datetime | None = None
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An error as RFC 9457 writes it; `error` repeats the title for simple clients."""
 

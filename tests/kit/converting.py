@@ -14,7 +14,7 @@ import soundfile
 from tests.kit.engines import require
 from tests.kit.wavs import Plan, build_wav
 
-Samples = npt.NDArray[np.float32]
+Samples = npt.NDArray[np.float64]
 
 
 def tone(**plan: Any) -> bytes:
@@ -35,16 +35,23 @@ def convert(
 def decoded(data: bytes) -> tuple[Samples, int]:
     """The samples of a sound as (frames, channels), and its rate; by ffmpeg or libsndfile."""
     try:
-        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+        samples, rate = soundfile.read(io.BytesIO(data), dtype="float64", always_2d=True)
     except soundfile.SoundFileError:
         program = require("ffmpeg").with_name("ffmpeg")
-        command = [str(program), "-v", "error", "-i", "-", "-f", "wav", "-c:a", "pcm_f32le", "-"]
+        command = [str(program), "-v", "error", "-i", "-", "-f", "wav", "-c:a", "pcm_f64le", "-"]
         done = subprocess.run(command, input=data, capture_output=True, check=True)
-        samples, rate = soundfile.read(io.BytesIO(done.stdout), dtype="float32", always_2d=True)
+        samples, rate = soundfile.read(io.BytesIO(done.stdout), dtype="float64", always_2d=True)
     return samples, rate
 
 
 def likeness(first: Samples, second: Samples) -> float:
     """How alike two sounds of the same frames are: 1 when one is the other, louder or not."""
-    a, b = (each.astype(np.float64).ravel() for each in (first, second))
+    a, b = (each.ravel() for each in (first, second))
     return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+
+
+def encoded(samples: Samples, samplerate: int) -> bytes:
+    """A WAV of 24 bits with these samples."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, samplerate, format="WAV", subtype="PCM_24")
+    return file.getvalue()

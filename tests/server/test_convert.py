@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,13 +11,16 @@ import requests
 from sonoteca_shared.recipes import TARGETS
 from tests.kit.converting import convert, decoded, likeness, tone
 from tests.kit.engines import require
+from tests.kit.http import serve
 
 pytestmark = [pytest.mark.timeout(120)]
 
 
-@pytest.fixture(autouse=True)
-def _ffmpeg() -> None:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     require("ffmpeg")
+    with serve(tmp_path_factory.mktemp("convert")) as address:
+        yield address
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -6,6 +6,11 @@ import re
 
 from tornado.routing import URLSpec
 
+from sonoteca_server.handlers.archives import (
+    ArchiveFileHandler,
+    ArchiveHandler,
+    ArchivesHandler,
+)
 from sonoteca_server.handlers.changes import ChangesHandler
 from sonoteca_server.handlers.collections import (
     CollectionHandler,
@@ -56,6 +61,9 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.CONVERT, ConvertHandler),
     (routes.DATA_PUT, PutHandler),
     (routes.DATA, ObjectHandler),
+    (routes.ARCHIVES, ArchivesHandler),
+    (routes.ARCHIVE, ArchiveHandler),
+    (routes.ARCHIVE_FILE, ArchiveFileHandler),
     (routes.UPLOADS, CreationHandler),
     (routes.UPLOAD_PART, UploadPartHandler),
     (routes.SOUNDS, SoundsHandler),

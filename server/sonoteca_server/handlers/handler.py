@@ -20,6 +20,7 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.jobs.conversion import Conversions
+from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
@@ -94,6 +95,7 @@ class Services:
     repositories: Repositories
     trash: Trash
     uploads: Uploads
+    archives: Archives
     facets: FacetCounts
     conversions: Conversions
     blobs: LocalBlobs

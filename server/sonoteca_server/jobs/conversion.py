@@ -6,24 +6,24 @@ import asyncio
 import contextlib
 import logging
 import os
-import re
-import signal
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 from sonoteca_server.jobs import ffmpeg as programs
-from sonoteca_server.jobs import jail
-from sonoteca_server.jobs.encoding import reading, writing
+from sonoteca_server.jobs import jail, loudness, reports
+from sonoteca_server.jobs.encoding import DESCRIBING, MIXABLE, Work, measuring, reading, writing
 from sonoteca_server.jobs.ffmpeg import Ffmpeg
 from sonoteca_server.jobs.sources import Source, UndecodableError
-from sonoteca_shared.errors import NoSpaceError, SonotecaError
-from sonoteca_shared.recipes import Recipe
+from sonoteca_shared.errors import BadRequestError, SonotecaError
+from sonoteca_shared.recipes import FLOAT, Recipe
 
 MOST_WAITING = 100
 _SECONDS = 60
 _BYTES_A_SECOND = 4 << 20
-# ffmpeg says where in its own memory something went wrong, and what it calls its input.
-_ASIDES = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] |(?:pipe:0|fd:|file:/dev/fd/\d): ")
-_MOST_SAID = 300
+# How often the gain is corrected for what the limiter takes away.
+_ROUNDS = 5
+_ROUNDED_S = 0.001
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,12 @@ class NoConverterError(SonotecaError):
         )
 
 
+class UnfitError(SonotecaError):
+    """This sound cannot become what the recipe asks for, though another could; says why."""
+
+    code = "conversion-unfit"
+
+
 class Conversions:
     """Converts sounds for whoever asks; `room` says how many bytes the disk has for a result."""
 
@@ -58,13 +64,6 @@ class Conversions:
         self._at_once = at_once or os.cpu_count() or 1
         self._turns = asyncio.Semaphore(self._at_once)
         self._asked = 0
-
-    async def ffmpeg(self) -> Ffmpeg:
-        """The program that converts; NoConverterError where there is none."""
-        found = await asyncio.to_thread(programs.find)
-        if found is None:
-            raise NoConverterError
-        return found
 
     async def run(self) -> None:
         """Look for ffmpeg before anybody asks, and say what was found."""
@@ -77,6 +76,13 @@ class Conversions:
         if not await asyncio.to_thread(jail.has_no_network):
             log.warning("ffmpeg cannot be kept off the network here, but by its own arguments")
 
+    async def ffmpeg(self) -> Ffmpeg:
+        """The program that converts; NoConverterError where there is none."""
+        found = await asyncio.to_thread(programs.find)
+        if found is None:
+            raise NoConverterError
+        return found
+
     def check_queue(self) -> None:
         """ConversionsFullError when no more can wait."""
         if self._asked >= self._at_once + MOST_WAITING:
@@ -86,11 +92,16 @@ class Conversions:
         """Write what the recipe makes of the source to an open, empty file.
 
         Waits for its turn. Cancelled, it leaves no process behind. UndecodableError when ffmpeg
-        cannot make sense of the source, NoSpaceError when the result does not fit.
+        cannot make sense of the source, UnfitError or BadRequestError when the recipe is not for
+        this sound, NoSpaceError when the result does not fit.
         """
         found = await self.ffmpeg()
         async with self._turn():
-            await self._pass(found, source, [*writing(found, source, recipe)], target)
+            work = await self._describe(found, source, recipe)
+            _check_fit(work)
+            gain = await self._level(work)
+            said = await self._pass(work, writing(work, gain), target)
+        _check_result(work, said)
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -102,28 +113,80 @@ class Conversions:
         finally:
             self._asked -= 1
 
-    async def _pass(self, found: Ffmpeg, source: Source, how: list[str], target: int) -> str:
-        """One run of ffmpeg over the source; what it said."""
-        cpu_s = _SECONDS + source.size // _BYTES_A_SECOND
-        room = await asyncio.to_thread(self._room)
-        limits = jail.Limits(cpu_s=cpu_s, file_size=room)
+    async def _describe(self, found: Ffmpeg, source: Source, recipe: Recipe) -> Work:
+        """What there is to do, once a decoder has said how the source is sampled."""
+        work = Work(found, source, recipe)
+        if source.shape is not None:
+            return work
+        return replace(work, source=source.described(await self._pass(work, DESCRIBING)))
+
+    async def _level(self, work: Work) -> list[str]:
+        """The filters that bring the sound to the loudness asked for, if one is."""
+        target = work.recipe.normalize_lufs
+        if target is None:
+            return []
+        measured = await self._measure(work, [])
+        if measured.is_silent:
+            raise UnfitError("it is silent, so nothing makes it as loud as “normalize_lufs” says")
+        gain = target - measured.integrated
+        if loudness.fits(measured, gain) or work.recipe.bitdepth == FLOAT:
+            return loudness.louder(gain)
+        reached = measured
+        for _ in range(_ROUNDS):
+            reached = await self._measure(work, loudness.limited(gain))
+            if abs(reached.integrated - target) <= loudness.CLOSE_LU:
+                return loudness.limited(gain)
+            gain += target - reached.integrated
+        raise UnfitError(
+            f"it cannot be as loud as {target:g} LUFS without being distorted: with its peaks "
+            f"limited it comes to {reached.integrated:g} LUFS"
+        )
+
+    async def _measure(self, work: Work, gain: list[str]) -> loudness.Measured:
+        said = await self._pass(work, measuring(work, gain))
+        _check_result(work, said)
+        measured = loudness.read_summary(said)
+        if measured is None:
+            raise UndecodableError("its loudness could not be measured")
+        return measured
+
+    async def _pass(self, work: Work, how: list[str], target: int = DEVNULL) -> str:
+        """One run over the whole source; what was said."""
+        source, room = work.source, await asyncio.to_thread(self._room)
+        limits = jail.Limits(cpu_s=_SECONDS + source.size // _BYTES_A_SECOND, file_size=room)
         os.lseek(source.descriptor, 0, os.SEEK_SET)
-        program = [*reading(found, source), *how]
+        program = [*reading(work.ffmpeg, source), *how]
         try:
             ended = await jail.run(program, limits, stdin=source.descriptor, stdout=target)
-        except jail.TooSlowError:
-            ended = jail.Ended(-signal.SIGXCPU, "")
+        except jail.TooSlowError as error:
+            raise UndecodableError("converting it takes too long") from error
         if ended.status:
-            raise _failure(ended, cpu_s, room)
+            raise reports.failure(ended, limits)
         return ended.said
 
 
-def _failure(ended: jail.Ended, cpu_s: int, room: int) -> SonotecaError:
-    """What to tell of a run that failed."""
-    if ended.status == -signal.SIGXFSZ or "No space left on device" in ended.said:
-        return NoSpaceError(free=room, needed=room + 1)
-    if ended.status == -signal.SIGXCPU:
-        return UndecodableError(f"converting it takes more than {cpu_s} seconds of work")
-    lines = _ASIDES.sub("", ended.said).strip().splitlines()
-    reason = lines[-1][-_MOST_SAID:] if lines else f"ffmpeg ended with status {ended.status}"
-    return UndecodableError(f"this cannot be read as a sound: {reason}")
+def _check_fit(work: Work) -> None:
+    """BadRequestError or UnfitError when the recipe is for another sound than this."""
+    shape, recipe = work.shape, work.recipe
+    if work.source.is_wav and work.source.frames is not None:
+        length = work.source.frames / shape.samplerate
+        for name, place in (("start", recipe.start), ("end", recipe.end or 0.0)):
+            if place > length + _ROUNDED_S:
+                raise BadRequestError(
+                    f"“{name}” is {place:g} seconds, but the sound ends after {length:g} seconds"
+                )
+    count, most = shape.channels or 0, recipe.channels or recipe.target.channels
+    # Where so many channels belong nobody says, so nobody can mix them.
+    if count > MIXABLE and most != count and (recipe.channels or count > most):
+        raise UnfitError(
+            f"it has {count} channels, which cannot be mixed to {most}: "
+            f"convert it to wav, which keeps them"
+        )
+
+
+def _check_result(work: Work, said: str) -> None:
+    """Raise when what came out is not all that was asked for."""
+    if work.recipe.end is None:
+        reports.check_whole(work.source, said)
+    if reports.is_empty(said) and work.recipe.start:
+        raise BadRequestError("the sound ends before “start”")

@@ -87,5 +87,6 @@ def _pixels(piece: Native) -> Pixels:
 
 def _in_16_bits(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if values.dtype.kind == "f":
-        return np.clip(values, -1, 1) * 32767
+        clipped: npt.NDArray[Any] = np.clip(values, -1, 1) * 32767
+        return clipped
     return values >> 16 if values.itemsize == 4 else values

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, func, select
 
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog.schema import objects, revisions, sounds, unused
+from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.objects import named_blobs
 from sonoteca_server.library.trash import Trash
 from sonoteca_server.library.unused import (
@@ -73,6 +74,7 @@ class Upkeep:
         blobs: Blobs,
         trash: Trash,
         uploads: Uploads,
+        archives: Archives,
         *,
         grace_s: float = _DAY_S,
         every_s: float = _HOUR_S,
@@ -82,6 +84,7 @@ class Upkeep:
         self._blobs = blobs
         self._trash = trash
         self._uploads = uploads
+        self._archives = archives
         self._grace_s = grace_s
         self._every_s = every_s
         self._clock = clock
@@ -100,6 +103,7 @@ class Upkeep:
     async def once(self) -> Swept:
         """One round: note what is unused since now, drop what was so for the whole grace."""
         await self._uploads.expire()
+        await self._archives.expire()
         now = self._clock()
         # All is read before anything is dropped: what cannot be read ends the round here. The notes
         # come first: one that is written meanwhile is not taken for one that has become untrue.

@@ -22,7 +22,7 @@ from sonoteca_shared.models import JobError, Progress
 
 LEASE_S = 10.0
 _POLL_S = 1.0
-_TRIES = 5
+TRIES = 5
 _AT_ONCE = 4
 _BACK_OFF_S = 2.0
 _LONGEST_S = 300.0
@@ -239,7 +239,7 @@ class Worker:
             detail = "something went wrong on the server; its log says what"
             reason = JobError(code="internal", detail=detail)
             log.error("job %s of kind %s has failed", task.id, task.kind, exc_info=error)
-        if task.attempt >= _TRIES:
+        if task.attempt >= TRIES:
             await task.end(state=rows.FAILED, error=_json(reason))
             return
         pause = min(_LONGEST_S, _BACK_OFF_S**task.attempt)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -20,9 +21,10 @@ from sonoteca_server.catalog import feed
 from sonoteca_server.catalog.schema import archive_members as members
 from sonoteca_server.catalog.schema import archives, objects
 from sonoteca_server.library.objects import Kept, hold
+from sonoteca_shared import routes
 from sonoteca_shared.entry_names import entry_name, unique_entries
 from sonoteca_shared.errors import ConflictError
-from sonoteca_shared.models import FileError
+from sonoteca_shared.models import ArchiveStatus, FileError, Progress
 
 MANIFEST = "MANIFEST.json"
 # Whether a member is to come, is there, or will not come.
@@ -218,12 +220,9 @@ def finish(connection: Connection, archive_hash: str) -> Finished:
     return Finished(row.hash, ArchiveState.COMPLETED, row.origin, row.callback_url)
 
 
-def cancel(connection: Connection, archive_hash: str) -> Finished:
+def cancel(connection: Connection, row: ArchiveRow) -> None:
     """End an archive that nobody wants any more, whether it is whole or not."""
-    row = find(connection, archive_hash)
-    if row is None or row.state in (ArchiveState.FAILED, ArchiveState.CANCELLED):
-        raise ArchiveEndedError
-    return _end(connection, row, ArchiveState.CANCELLED)
+    _end(connection, row, ArchiveState.CANCELLED)
 
 
 def find(connection: Connection, archive_hash: str) -> ArchiveRow | None:
@@ -235,8 +234,12 @@ def find(connection: Connection, archive_hash: str) -> ArchiveRow | None:
 
 
 def find_by_key(connection: Connection, key_digest: str) -> ArchiveRow | None:
-    """The archive that was asked for with this key, whether it has expired or not."""
-    return connection.execute(select(archives).where(archives.c.key_digest == key_digest)).first()
+    """The archive that was asked for with this key; one that has expired leaves the key free."""
+    row = connection.execute(select(archives).where(archives.c.key_digest == key_digest)).first()
+    if row is not None and row.expires <= feed.now(connection).timestamp():
+        connection.execute(archives.delete().where(archives.c.seq == row.seq))
+        return None
+    return row
 
 
 def failures(connection: Connection, archive: int) -> list[FileError]:
@@ -260,6 +263,24 @@ def entries(connection: Connection, archive: int) -> Iterator[ArchiveRow]:
     """What a whole archive is made of, in its order: name, size, CRC-32 and blob of each."""
     query = _ready(archive, objects.c.crc32, objects.c.blob)
     yield from connection.execute(query.execution_options(yield_per=1_000))
+
+
+def status(connection: Connection, row: ArchiveRow, origin: str) -> ArchiveStatus:
+    """What is said of an archive to whoever found us under this address."""
+    done, total = counts(connection, row.seq)
+    path = routes.fill(routes.ARCHIVE_FILE, hash=row.hash)
+    return ArchiveStatus(
+        status=row.state,
+        url=origin + path if row.state == ArchiveState.COMPLETED else None,
+        errors=tuple(failures(connection, row.seq)),
+        progress=Progress(
+            files_done=done,
+            files_total=total,
+            bytes_done=row.bytes_done,
+            bytes_total=row.bytes_total,
+        ),
+        expires=datetime.fromtimestamp(int(row.expires), UTC),
+    )
 
 
 def manifest(failed: Iterable[FileError]) -> bytes:
