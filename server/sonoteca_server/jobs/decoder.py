@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -21,21 +20,18 @@ import soundfile
 
 from sonoteca_server.jobs.decoding import Answer, Task
 from sonoteca_server.jobs.extremes import Extremes
-from sonoteca_server.jobs.loudness import Meter
+from sonoteca_server.jobs.meter import Meter
 from sonoteca_server.jobs.samples import pieces
 from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.models import Loudness
 from sonoteca_shared.wav import probe
 
-_MEMORY = 2 << 30
 _FAILURES = (SonotecaError, soundfile.SoundFileError, OSError, ValueError, MemoryError)
 
 
 def main(work: Callable[[Path, Path | None], Loudness] | None = None) -> None:
     """Answer tasks until standard input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    os.nice(10)
     # Ctrl+C in a terminal reaches every process there; this one ends when its parent does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for line in sys.stdin.buffer:
