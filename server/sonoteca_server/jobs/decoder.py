@@ -20,7 +20,7 @@ import soundfile
 
 from sonoteca_server.jobs.decoding import Answer, Task
 from sonoteca_server.jobs.extremes import Extremes
-from sonoteca_server.jobs.meter import Meter
+from sonoteca_server.jobs.loudness import Meter
 from sonoteca_server.jobs.samples import pieces
 from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL
 from sonoteca_shared.errors import SonotecaError

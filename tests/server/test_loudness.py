@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from sonoteca_server.jobs.decoder import analyse
-from sonoteca_server.jobs.meter import Meter
+from sonoteca_server.jobs.loudness import Meter
 from sonoteca_shared.models import Loudness
 from tests.kit import ebur128
 from tests.kit.wavs import write_wav
