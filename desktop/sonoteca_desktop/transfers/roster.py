@@ -153,6 +153,16 @@ class Roster:
             self.touch(entry)
         return True
 
+    def stand_back(self, entry: Entry, event: Event, code: str) -> bool:
+        """Let a transfer wait for its turn when another one is blocked by the very same trouble.
+
+        So a server that wants a sign-in is told of once. Call it inside `changing`.
+        """
+        told = event is Event.BLOCK and any(
+            each.row.state is State.BLOCKED and each.row.code == code for each in self._shown()
+        )
+        return told and self.step(entry, Event.YIELD)
+
     def reorder(self, rule: Callable[[list[int]], list[int]]) -> None:
         """Let those that have not ended change places by a rule. Call it inside `changing`."""
         standing = {each.row.key: each for each in self._shown() if each.row.state not in _ENDED}
