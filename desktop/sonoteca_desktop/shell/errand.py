@@ -21,6 +21,7 @@ from sonoteca_desktop.shell.reports import Report
 from sonoteca_desktop.transfers import orders
 from sonoteca_desktop.transfers.journal import Journal, JournalError
 from sonoteca_desktop.transfers.queue import State, Transfer, TransferQueue
+from sonoteca_desktop.transfers.roster import BUSY
 
 _FIRST_LOOK_S = 0.005
 _LOOK_S = 0.1
@@ -68,24 +69,35 @@ class Errand:
         for each in self.queue.snapshot():
             if each.key not in keys:
                 self.queue.cancel(each.key)
-        waiting = _Patience(patience)
         self.queue.start()
-        try:
-            # Often at first: a small file is there before a person could look.
-            pause = _FIRST_LOOK_S
-            while self.queue.busy:
-                transfers = self.queue.snapshot()
-                if waiting.is_over(transfers):
-                    break
-                report.tell(transfers)
-                time.sleep(pause)
-                pause = min(_LOOK_S, 2 * pause)
-        finally:
-            self.queue.stop()
-            transfers = self.queue.snapshot()
-            report.close(transfers)
+        transfers = follow(self.queue, keys, report, patience)
         self._is_done = all(each.state is State.DONE for each in transfers)
         return transfers
+
+
+def follow(
+    queue: TransferQueue, keys: Collection[int], report: Report, patience: float
+) -> list[Transfer]:
+    """Tell how these go until all that can be done is done; the queue is stopped then."""
+    waiting = _Patience(patience)
+
+    def look() -> list[Transfer]:
+        return [each for each in queue.snapshot() if each.key in keys]
+
+    try:
+        # Often at first: a small file is there before a person could look.
+        pause = _FIRST_LOOK_S
+        transfers = look()
+        while any(each.state in BUSY for each in transfers) and not waiting.is_over(transfers):
+            report.tell(transfers)
+            time.sleep(pause)
+            pause = min(_LOOK_S, 2 * pause)
+            transfers = look()
+    finally:
+        queue.stop()
+        transfers = look()
+        report.close(transfers)
+    return transfers
 
 
 def _clear(folder: Path) -> None:

@@ -85,8 +85,9 @@ class TransferQueue:
             self._roster, self.server, add=self._add, remove=self._remove, changed=changed
         )
 
-    def start(self) -> None:
-        """Begin to work; what was running goes on by itself."""
+    def start(self, *, kept_only: bool = False) -> None:
+        """Begin to work, or only with what is fetched for pins; what was running goes on."""
+        self._roster.kept_only = kept_only
         self._roster.restart()
         self._threads = [
             threading.Thread(target=self._work, name=f"transfer-{number}", daemon=True)
