@@ -204,6 +204,12 @@ class Client:
         for session in sessions:
             session.close()
 
+    def leave(self) -> None:
+        """Let go of the connection of the calling thread, which may need it no more."""
+        session: requests.Session | None = getattr(self._here, "session", None)
+        if session is not None:
+            session.close()
+
     @property
     def line(self) -> Line:
         """What carries the requests of the calling thread; any other thread may cut it."""

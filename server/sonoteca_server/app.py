@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 from tornado.netutil import bind_sockets
@@ -23,7 +24,9 @@ from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
 from sonoteca_server.jobs.analysis import Analysis
+from sonoteca_server.jobs.conversion import Conversions
 from sonoteca_server.jobs.upkeep import Upkeep
+from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
@@ -125,8 +128,11 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             limits=Limits(settings.header_timeout_s, settings.body_idle_s, _IDLE_S),
         )
         server.add_sockets(sockets)
-        upkeep = Upkeep(library.catalog, library.blobs, services.trash, services.uploads)
-        working = [asyncio.create_task(job.run()) for job in (analysis, upkeep, services.facets)]
+        upkeep = Upkeep(
+            library.catalog, library.blobs, services.trash, services.uploads, services.archives
+        )
+        jobs = (analysis, upkeep, services.facets, services.conversions)
+        working = [asyncio.create_task(job.run()) for job in jobs]
         try:
             host, port = sockets[0].getsockname()[:2]
             yield f"http://{_in_url(host)}:{port}"
@@ -140,6 +146,9 @@ def _services(settings: Settings, library: Library, analysis: Analysis) -> Servi
     ingest = Ingest(library.catalog, library.blobs, analysis.wake)
     return Services(
         facets=FacetCounts(library.catalog),
+        conversions=Conversions(
+            partial(library.blobs.room, least=settings.min_free_bytes), at_once=settings.conversions
+        ),
         lists=Lists(library.catalog),
         sounds=Sounds(library.catalog, library.blobs, analysis.wake),
         ingest=ingest,
@@ -149,6 +158,9 @@ def _services(settings: Settings, library: Library, analysis: Analysis) -> Servi
         repositories=Repositories(library.catalog, analysis.wake),
         trash=Trash(library.catalog, analysis.wake, keep_s=settings.trash_s),
         uploads=Uploads(library.catalog, library.parts, ingest, expiry_s=settings.upload_expiry_s),
+        archives=Archives(
+            library.catalog, library.blobs, analysis.wake, expiry_s=settings.archive_expiry_s
+        ),
         blobs=library.blobs,
         running=Running(),
         turns=Turns(),

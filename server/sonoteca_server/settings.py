@@ -54,6 +54,10 @@ class Settings:
     body_idle_s: float = 30.0
     # How long an upload that can be resumed is kept after its last byte.
     upload_expiry_s: float = 604_800.0
+    # How long an archive can be had once it is ready.
+    archive_expiry_s: float = 86_400.0
+    # How many sounds are converted at once; 0 for as many as there are cores.
+    conversions: int = 0
 
 
 def default_data() -> Path:

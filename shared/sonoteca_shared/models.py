@@ -7,6 +7,7 @@ dates are aware UTC in RFC 3339 form.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -283,6 +284,61 @@ class Facets(msgspec.Struct, frozen=True, kw_only=True):
     as_of: str
     duration: Range | None
     facets: dict[str, list[Bucket]]
+
+
+class FileError(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is not in an archive although it was asked for, and why."""
+
+    url: str
+    code: str
+    detail: str
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a job has come; a total is None while nobody knows it."""
+
+    files_done: int = 0
+    files_total: int | None = None
+    bytes_done: int = 0
+    bytes_total: int | None = None
+
+
+class JobError(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a job failed, or why its last try did and it waits for the next."""
+
+    code: str
+    detail: str
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """Work that outlives its request: `ready`, `running`, `done`, `failed` or `cancelled`."""
+
+    id: str
+    rev: int
+    kind: str
+    state: str
+    attempts: int
+    """How often it was begun; interruptions that were not its fault do not count."""
+    created: datetime
+    due: datetime | None = None
+    """When a job that is ready begins at the earliest."""
+    ended: datetime | None = None
+    progress: Progress | None = None
+    error: JobError | None = None
+    result: Any = None
+
+
+class ArchiveStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far an archive is: `in-progress`, `completed` with its `url`, `failed` or `cancelled`.
+
+    `errors` is there when a file could not be had; `progress` and `expires` when asked for.
+    """
+
+    status: str
+    url: str | None = None
+    errors: tuple[FileError, ...] = ()
+    progress: Progress | None = None
+    expires: datetime | None = None
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

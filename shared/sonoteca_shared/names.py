@@ -33,11 +33,23 @@ def clean_folder(text: str) -> str:
 
 def numbered(name: str, number: int) -> str:
     """The name with a number before its ending: `take1.wav`, 2 → `take1 (2).wav`."""
-    stem, dot, ending = name.rpartition(".")
-    if not dot or not stem:
-        stem, dot, ending = name, "", ""
-    tail = f" ({number}){dot}{ending}"
+    stem, ending = _split(name)
+    tail = f" ({number}){ending}"
     return _cut(stem, MAX_BYTES - len(tail.encode())) + tail
+
+
+def with_ending(name: str, ending: str) -> str:
+    """The name with this ending in the place of its own: `take1.wav`, mp3 → `take1.mp3`."""
+    stem, dot, tail = name.rpartition(".")
+    if not stem or len(dot + tail) > _MOST_OF_ENDING:
+        stem = name
+    return _cut(stem, MAX_BYTES - len(ending.encode()) - 1) + f".{ending}"
+
+
+def cut_name(name: str, most_bytes: int) -> str:
+    """Cut a name before its ending, which says what it is."""
+    stem, ending = _split(name)
+    return _cut(stem, most_bytes - len(ending.encode())) + ending
 
 
 def sort_key(text: str) -> str:
@@ -57,7 +69,7 @@ def is_repository(text: str) -> bool:
 def _component(text: str, *, ending: bool = False) -> str:
     normal = unicodedata.normalize("NFC", text)
     kept = "".join(c for c in normal if unicodedata.category(c) not in _HIDDEN and c not in _BIDI)
-    cut = (_cut_within if ending else _cut)(kept.strip(), MAX_BYTES).strip()
+    cut = (cut_name if ending else _cut)(kept.strip(), MAX_BYTES).strip()
     return "" if set(cut) <= {"."} else cut
 
 
@@ -69,10 +81,9 @@ def _cut(text: str, most_bytes: int) -> str:
     return text.encode()[:most_bytes].decode(errors="ignore")
 
 
-def _cut_within(name: str, most_bytes: int) -> str:
-    """Cut a name before its ending, which says what it is."""
+def _split(name: str) -> tuple[str, str]:
+    """A name and its ending with the dot, if it has one."""
     stem, dot, ending = name.rpartition(".")
-    tail = dot + ending
-    if not stem or len(tail) > _MOST_OF_ENDING:
-        return _cut(name, most_bytes)
-    return _cut(stem, most_bytes - len(tail.encode())) + tail
+    if not stem or len(dot + ending) > _MOST_OF_ENDING:
+        return name, ""
+    return stem, dot + ending

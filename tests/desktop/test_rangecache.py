@@ -123,3 +123,43 @@ def test_any_order_of_writing_gives_the_same_bytes(
         fill(cache, start, min(start + count, 1000))
     for each in cache.present:
         assert cache.read(each.start, len(each)) == CONTENT[each.start : each.end]
+
+
+def lend(cache: RangeCache, folder: Path, *parts: ByteRange) -> None:
+    """Let a download in several segments lend these parts, of a file that has nothing else."""
+    with (folder / "lent.part").open("w+b", buffering=0) as file:
+        for part in parts:
+            os.pwrite(file.fileno(), CONTENT[part.start : part.end], part.start)
+        cache.lend(file.fileno(), parts)
+
+
+def test_what_a_download_lends_in_parts_is_read_with_what_was_heard(
+    cache: RangeCache, tmp_path: Path
+) -> None:
+    lend(cache, tmp_path, ByteRange(0, 100), ByteRange(400, 500))
+    fill(cache, 100, 250)
+    fill(cache, 500, 510)
+    assert cache.read(50, 1000) == CONTENT[50:250]
+    assert cache.read(450, 1000) == CONTENT[450:510]
+    assert cache.gap(0) == ByteRange(250, 400)
+    assert cache.gap(400) == ByteRange(510, 1000)
+
+
+def test_a_listener_knows_what_the_download_brings_next(cache: RangeCache, tmp_path: Path) -> None:
+    lend(cache, tmp_path, ByteRange(0, 10))
+    cache.lent(None, [10, 500])
+    assert cache.is_coming(12, 5)
+    assert cache.is_coming(500, 5)
+    assert not cache.is_coming(16, 5)
+    assert not cache.is_coming(499, 5)  # what lies before is fetched by nobody
+    cache.lent(None, [])
+    assert not cache.is_coming(12, 5)
+
+
+def test_only_the_segment_that_somebody_waits_for_is_in_a_hurry(cache: RangeCache) -> None:
+    cache.hurry(ByteRange(500, 600))
+    assert [cache.hurried(at, at + 250) for at in (0, 250, 500, 550, 600, 750)] == [
+        False, False, True, True, False, False,
+    ]  # fmt: skip
+    cache.hurry(None)
+    assert not cache.hurried(500, 750)

@@ -96,7 +96,8 @@ def test_a_download_that_stands_still_lends_what_it_has(tmp_path: Path) -> None:
     part = tmp_path / "rain.wav.part"
     part.write_bytes(BLOCK + b"not safe yet")
     cache = SoundCache(tmp_path / "heard")
-    cache.lend_from(lambda sha256: (part, len(BLOCK)) if sha256 == "rain" else None)
+    safe = [ByteRange(0, len(BLOCK))]
+    cache.lend_from(lambda sha256: (part, safe) if sha256 == "rain" else None)
     heard = cache.open("rain", SIZE)
     part.unlink()
     assert heard.available(0) == len(BLOCK)

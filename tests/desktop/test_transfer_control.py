@@ -11,6 +11,7 @@ from sonoteca_desktop.client import Client
 from sonoteca_desktop.transfers.bandwidth import Bandwidth
 from sonoteca_desktop.transfers.control import Control, StoppedError
 from sonoteca_desktop.transfers.download import Download, Wanted
+from sonoteca_desktop.transfers.segments import Segments
 from sonoteca_shared import digests
 from tests.kit.faults import faulty_server
 
@@ -28,7 +29,7 @@ def test_the_block_in_hand_is_the_last(tmp_path: Path) -> None:
     control = Control(
         Bandwidth(10_000_000),  # in portions of 1/20 s
         progressed=progressed,
-        committed=kept.append,
+        committed=lambda _: None,
         stepping=lambda _: True,
     )
     with faulty_server() as server:
@@ -42,8 +43,11 @@ def test_the_block_in_hand_is_the_last(tmp_path: Path) -> None:
             part=tmp_path / "a.wav.part",
         )
         client = Client(server.url)
+        begun = Segments.begin(sound.size)
         with pytest.raises(StoppedError):
-            Download(client, wanted, 0, control).run()
+            Download(
+                client, wanted, begun, control, remember=lambda now: kept.append(now.safe)
+            ).run()
         client.close()
     assert len(seen) == 1
     assert kept == seen  # what had come is safe

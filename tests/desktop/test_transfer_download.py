@@ -5,30 +5,28 @@ import os
 import random
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from io import FileIO
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sonoteca_desktop.client import Client, ServerRefusedError, ServerUnreachableError
+from sonoteca_desktop.client import ServerRefusedError, ServerUnreachableError
 from sonoteca_desktop.transfers import target
-from sonoteca_desktop.transfers.bandwidth import Bandwidth
-from sonoteca_desktop.transfers.control import Control, StoppedError
-from sonoteca_desktop.transfers.download import SYNC_BYTES, Download, Landed, Wanted
+from sonoteca_desktop.transfers.control import StoppedError
+from sonoteca_desktop.transfers.download import Landed
+from sonoteca_desktop.transfers.part import SYNC_BYTES
 from sonoteca_desktop.transfers.plan import (
     BadReplyError,
     CorruptError,
     DiskFullError,
     PathBlockedError,
 )
-from sonoteca_shared import digests
 from sonoteca_shared.errors import SonotecaError
-from sonoteca_shared.models import Sound
 from tests.kit.faults import Fault, FaultyServer, cut, faulty_server, refuse, reply, stall
+from tests.kit.fetching import Fetching
 
 DATA = random.Random(1).randbytes(300_000)
 
@@ -47,59 +45,6 @@ def server(shared_server: FaultyServer) -> FaultyServer:
     shared_server.pace = 0.0
     shared_server.released.clear()
     return shared_server
-
-
-@dataclass
-class Fetching:
-    """One download into a folder, run as often as is needed, and what it told of itself."""
-
-    server: FaultyServer
-    sound: Sound
-    folder: Path
-    durable: int = 0
-    positions: list[int] = field(default_factory=list)
-    commits: list[int] = field(default_factory=list)
-    bandwidth: Bandwidth = field(default_factory=Bandwidth)
-    check: bool = True
-
-    def __post_init__(self) -> None:
-        self.wanted = Wanted(
-            url=self.sound.links.file,
-            size=self.sound.size,
-            etag=digests.etag(self.sound.sha256),
-            sha256=self.sound.sha256,
-            path=self.folder / self.sound.name,
-            part=self.folder / f"{self.sound.name}.0123abcd.part",
-        )
-        self.control = self._new_control()
-
-    def _new_control(self) -> Control:
-        return Control(
-            self.bandwidth,
-            progressed=self.positions.append,
-            committed=self._commit,
-            stepping=lambda _: self.check,
-        )
-
-    def _commit(self, position: int) -> None:
-        self.commits.append(position)
-        self.durable = position
-
-    def run(self) -> Landed:
-        client = Client(self.server.url)
-        try:
-            return Download(client, self.wanted, self.durable, self.control).run()
-        finally:
-            client.close()
-            self.control = self._new_control()
-
-    @property
-    def names(self) -> list[str]:
-        return sorted(each.name for each in self.folder.iterdir())
-
-    @property
-    def ranges(self) -> list[str | None]:
-        return [each.headers.get("Range") for each in self.server.asked]
 
 
 @pytest.fixture
@@ -299,7 +244,7 @@ def test_commits_every_few_megabytes_and_only_what_is_synced(
     synced = [0]
     real = target.sync
 
-    def sync(file: BinaryIO) -> None:
+    def sync(file: FileIO) -> None:
         real(file)
         synced.append(os.fstat(file.fileno()).st_size)
 
@@ -313,31 +258,16 @@ def test_commits_every_few_megabytes_and_only_what_is_synced(
 def test_a_disk_that_runs_full_keeps_what_fitted(
     fetching: Fetching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = target.open_part
+    real = os.pwrite
 
-    class Small:
-        """A part file on a disk with room for 100,000 bytes."""
-
-        def __init__(self, file: BinaryIO) -> None:
-            self.file = file
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.file, name)
-
-        def __enter__(self) -> Small:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            self.file.close()
-
-        def write(self, data: memoryview) -> int:
-            room = 100_000 - self.file.tell()
-            if not room:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return self.file.write(data[:room])
+    def pwrite(file: int, data: memoryview, offset: int) -> int:
+        """Onto a disk with room for 100,000 bytes."""
+        if offset >= 100_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(file, data[: 100_000 - offset], offset)
 
     with monkeypatch.context() as patch:
-        patch.setattr(target, "open_part", lambda part: Small(real(part)))
+        patch.setattr(os, "pwrite", pwrite)
         with pytest.raises(DiskFullError, match=r"The disk is full: .*a\.wav"):
             fetching.run()
     assert fetching.wanted.part.stat().st_size == 100_000

@@ -135,7 +135,7 @@ def test_takes_only_replies_that_are_about_our_file(
     status: int, headers: dict[str, str], expected: ByteRange | None
 ) -> None:
     def read() -> ByteRange:
-        return read_reply(status, headers, start=4, size=10, etag=ETAG)
+        return read_reply(status, headers, start=4, end=10, size=10, etag=ETAG)
 
     if expected is None:
         with pytest.raises(BadReplyError):

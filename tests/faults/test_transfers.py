@@ -22,9 +22,9 @@ from tests.kit.wait import until
 from tests.kit.wavs import write_wav
 
 
-def run(folder: Path, kills: int) -> None:
+def run(folder: Path, kills: int, *, several: bool = False) -> None:
     seed = random.SystemRandom().getrandbits(32)
-    done = kill_again_and_again(folder, kills=kills, seed=seed)
+    done = kill_again_and_again(folder, kills=kills, seed=seed, several=several)
     assert done.faults == [], done.table()
     assert done.killed == kills
     assert done.arrived >= 2, done.table()  # one each way at least
@@ -34,6 +34,18 @@ def run(folder: Path, kills: int) -> None:
 @pytest.mark.timeout(180)
 def test_ten_kills_of_either_end_cost_little(tmp_path: Path) -> None:
     run(tmp_path, 10)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_ten_kills_of_a_download_in_segments_cost_little(tmp_path: Path) -> None:
+    run(tmp_path, 10, several=True)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3_600)
+def test_a_hundred_kills_of_downloads_in_segments_cost_little(tmp_path: Path) -> None:
+    run(tmp_path, 100, several=True)
 
 
 @pytest.mark.long
@@ -53,7 +65,9 @@ def test_bytes_that_go_twice_are_seen() -> None:
         Passed("PATCH", "/files/1", {"Upload-Offset": "0"}, sent=100),
         Passed("PATCH", "/files/1", {"Upload-Offset": "0"}, sent=100),
     ]
-    assert (again(Kind.DOWNLOAD, down), again(Kind.UPLOAD, up)) == ([0, 40, 0], [0, 100])
+    assert again(Kind.DOWNLOAD, [[each] for each in down]) == [0, 0, 40, 0]
+    assert again(Kind.DOWNLOAD, [down[:1], down[1:]]) == [0, 40]
+    assert again(Kind.UPLOAD, [[each] for each in up]) == [0, 100]
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 """Kills a desktop, its server, or both at random moments of long transfers, each way in turn.
 
-    .venv/bin/python -m tests.faults.transfers --kills 200
+    .venv/bin/python -m tests.faults.transfers --kills 200 [--segments]
 
+With `--segments` downloads come over several connections, and uploads are left out.
 After each kill the journal is looked at, then what was killed starts again. The table at the end
 says how many bytes went twice, and every fault.
 """
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -27,8 +29,10 @@ from sonoteca_desktop.client import Client
 from sonoteca_desktop.transfers.journal import Journal, Row
 from sonoteca_desktop.transfers.plan import Kind, State
 from sonoteca_desktop.transfers.queue import TransferQueue
+from sonoteca_desktop.transfers.segments import Segments
 from sonoteca_desktop.transfers.target import part_path
 from sonoteca_shared.models import Sound
+from sonoteca_shared.ranges import ByteRange, RangeSet
 from tests.kit.http import ServerProcess
 from tests.kit.proxy import FaultProxy, Passed
 from tests.kit.wait import until
@@ -48,6 +52,7 @@ class Run:
     """What a series of kills has shown."""
 
     seed: int
+    several: bool = False
     kills: dict[str, int] = field(default_factory=dict)
     arrived: int = 0
     twice: list[int] = field(default_factory=list)
@@ -107,6 +112,7 @@ class Scene:
         journal = Journal(self.journal)
         client = Client(self.line.url)
         queue = TransferQueue(journal, client, changed=lambda: None)
+        queue.arrangement.set_several(several=self.run.several)
         if kind is Kind.DOWNLOAD:
             with self.source.open("rb") as body:
                 url = f"{self.server.url}/post?name={name}"
@@ -162,22 +168,30 @@ class Scene:
             if row.durable < self._durable:
                 self.run.faults.append(f"{row.durable} bytes are safe, {self._durable} were")
             if row.kind is Kind.DOWNLOAD:
-                self.compare(part_path(row.path, row.tag), row.durable)
+                segments = Segments.read(row.segments, size=row.size, safe=row.durable)
+                if segments.safe != row.durable:
+                    self.run.faults.append(f"the journal contradicts itself: {row.segments}")
+                self.compare(part_path(row.path, row.tag), segments.safe_ranges)
         self._durable = row.durable
 
     def long_row(self, rows: list[Row]) -> Row:
         """The long one of the latest order: it comes before the paused ones."""
         return rows[-1 - len(self.others)]
 
-    def compare(self, part: Path, count: int) -> None:
+    def compare(self, part: Path, safe: list[ByteRange]) -> None:
         """What the journal counts is in the part file."""
-        if count and not part.exists():
-            self.run.faults.append(f"{count} bytes are safe, and {part.name} is gone")
-        elif count and _digest(part, count) != _digest(self.source, count):
-            self.run.faults.append(f"of {count} safe bytes some are wrong")
+        if safe and not part.exists():
+            self.run.faults.append(f"{safe} are safe, and {part.name} is gone")
+            return
+        for each in safe:
+            if _digest(part, len(each), each.start) != _digest(self.source, len(each), each.start):
+                self.run.faults.append(f"of the safe bytes {each} some are wrong")
 
-    def judge(self, kind: Kind, kills: int, asked: list[Passed]) -> None:
-        """Look what came of a transfer, and how many of its bytes went more than once."""
+    def judge(self, kind: Kind, kills: int, eras: list[list[Passed]]) -> None:
+        """Look what came of a transfer, and how many of its bytes went more than once.
+
+        An era is what was asked between two kills.
+        """
         self.kill_desktop()
         row = self.long_row(self.rows())
         self.look()
@@ -194,7 +208,7 @@ class Scene:
         if arrived != expected:
             self.run.faults.append(f"{row.path} has other bytes")
         self.run.arrived += 1
-        twice = [count for count in again(kind, asked) if count]
+        twice = [count for count in again(kind, eras) if count]
         self.run.twice += [*twice, *[0] * (kills - len(twice))]
         if max(twice, default=0) > TWICE_AT_MOST:
             self.run.faults.append(f"{max(twice)} bytes went twice after one kill")
@@ -207,7 +221,7 @@ class Scene:
     def transfer(self, kind: Kind, number: int, kills: int, chance: random.Random) -> None:
         """Carry out one long transfer and kill what carries it out, so many times at most."""
         self.order(kind, number)
-        before, killed = len(self.line.passed), 0
+        marks, killed = [len(self.line.passed)], 0
         while killed < kills:
             self.start_desktop()
             time.sleep(chance.uniform(0.3, _LONGEST_S))  # the moment is the experiment
@@ -216,45 +230,55 @@ class Scene:
             what = _ENDS[self.run.killed % len(_ENDS)]
             self.kill(what)
             killed += 1
+            marks.append(len(self.line.passed))
             if what != "desktop":
                 self.server.start()
         self.start_desktop()
         until(lambda: self.has_ended, seconds=60)
-        self.judge(kind, killed, self.line.passed[before:])
+        marks.append(len(self.line.passed))
+        self.judge(kind, killed, [self.line.passed[one:other] for one, other in pairwise(marks)])
 
 
-def _digest(path: Path, count: int) -> str:
-    """The SHA-256 of the first bytes of a file."""
+def _digest(path: Path, count: int, start: int = 0) -> str:
+    """The SHA-256 of so many bytes of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
+        file.seek(start)
         while count > 0 and (block := file.read(min(count, MIB))):
             digest.update(block)
             count -= len(block)
     return digest.hexdigest()
 
 
-def again(kind: Kind, passed: list[Passed]) -> list[int]:
-    """For each request for the long one after the first: how many bytes had been passed before."""
-    twice, end = [], 0
-    for each in passed:
-        if not f"{each.method} {each.path}".startswith(_WAYS[kind]):
-            continue
-        told = each.fields.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-")
-        start = int(told if kind is Kind.DOWNLOAD else each.fields["Upload-Offset"])
-        twice.append(max(0, end - start))
-        end = start + (each.received if kind is Kind.DOWNLOAD else each.sent)
+def again(kind: Kind, eras: list[list[Passed]]) -> list[int]:
+    """For each era: how many bytes of the long one had been passed before."""
+    twice, passed = [], RangeSet()
+    for era in eras:
+        count = 0
+        for each in era:
+            if not f"{each.method} {each.path}".startswith(_WAYS[kind]):
+                continue
+            told = each.fields.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0]
+            start = int(told if kind is Kind.DOWNLOAD else each.fields["Upload-Offset"])
+            end = start + (each.received if kind is Kind.DOWNLOAD else each.sent)
+            new = sum(len(gap) for gap in passed.missing(start, end))
+            passed.add(start, end)
+            count += end - start - new
+        twice.append(count)
     return twice
 
 
-def kill_again_and_again(folder: Path, *, kills: int, seed: int, talk: bool = False) -> Run:
-    """Kill either end so many times in transfers of both ways."""
-    run, chance = Run(seed), random.Random(seed)
+def kill_again_and_again(
+    folder: Path, *, kills: int, seed: int, several: bool = False, talk: bool = False
+) -> Run:
+    """Kill either end so many times in transfers of both ways; only of downloads if `several`."""
+    run, chance = Run(seed, several), random.Random(seed)
     scene = Scene(folder, run)
     try:
         number = 0
         while run.killed < kills:
             number += 1
-            kind = list(_WAYS)[number % 2]
+            kind = Kind.DOWNLOAD if several else list(_WAYS)[number % 2]
             scene.transfer(kind, number, min(5, kills - run.killed), chance)
             if talk:
                 print(f"{run.killed} kills, {len(run.faults)} faults", flush=True)
@@ -268,11 +292,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--segments", action="store_true", help="downloads in segments")
     given = parser.parse_args()
     seed = random.SystemRandom().getrandbits(32) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        run = kill_again_and_again(Path(folder), kills=given.kills, seed=seed, talk=True)
+        run = kill_again_and_again(
+            Path(folder), kills=given.kills, seed=seed, several=given.segments, talk=True
+        )
     print(run.table())
     for fault in run.faults:
         print(f"FAULT: {fault}")

@@ -197,7 +197,7 @@ def _rows(
         at = columns["created"]
         rows[objects].append({
             "seq": seq, "repository": repository, "oid": sound.sha256, "size": sound.size,
-            "blob": sound.sha256, "peaks_state": "ready", "created": at,
+            "blob": sound.sha256, "peaks_state": "ready", "analysis": None, "created": at,
         })  # fmt: skip
         rows[sounds].append(
             columns | {"seq": seq, "repository": repository, "object": seq, "changed": seq}

@@ -9,7 +9,7 @@ import pytest
 import requests
 import soundfile
 
-from sonoteca_server.jobs.decoder import write_peaks
+from sonoteca_server.jobs.decoder import analyse
 from sonoteca_shared import peaks
 from sonoteca_shared.wav import probe
 from tests.kit.http import serve
@@ -34,7 +34,7 @@ def test_every_width_shows_the_extremes_that_are_there(
     tmp_path: Path, kind: dict[str, Any]
 ) -> None:
     path = write_wav(tmp_path / "a.wav", frames=1_000, sound="tone", seed=3, **kind)
-    write_peaks(path, tmp_path / "a.dat")
+    analyse(path, tmp_path / "a.dat")
     shown = peaks.parse((tmp_path / "a.dat").read_bytes())
     samples, _ = soundfile.read(str(path), dtype="float64", always_2d=True)
     assert (shown.length, shown.channels) == (4, samples.shape[1])
@@ -52,7 +52,7 @@ def test_compressed_sound_is_decoded(tmp_path: Path, coding: str) -> None:
     samples, rate = soundfile.read(str(plain))
     path = tmp_path / "coded.wav"
     soundfile.write(str(path), samples, rate, subtype=coding)
-    write_peaks(path, tmp_path / "coded.dat")
+    analyse(path, tmp_path / "coded.dat")
     shown = peaks.parse((tmp_path / "coded.dat").read_bytes())
     data = path.read_bytes()
     facts = probe(lambda at, count: data[at : at + count], len(data))
@@ -61,7 +61,7 @@ def test_compressed_sound_is_decoded(tmp_path: Path, coding: str) -> None:
 
 
 def test_an_empty_sound_has_an_empty_waveform(tmp_path: Path) -> None:
-    write_peaks(write_wav(tmp_path / "a.wav", frames=0), tmp_path / "a.dat")
+    analyse(write_wav(tmp_path / "a.wav", frames=0), tmp_path / "a.dat")
     assert peaks.parse((tmp_path / "a.dat").read_bytes()).length == 0
 
 

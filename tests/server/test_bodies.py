@@ -71,7 +71,7 @@ class BodyHandler(RequestHandler):
     async def get(self) -> None:
         self.set_header("Content-Length", str(self.body.size))
         try:
-            async with Outlet(self.blobs, self) as outlet:  # type: ignore[arg-type]
+            async with Outlet(self.blobs, self) as outlet:
                 await outlet.send(self.body.cut(ByteRange(0, self.body.size)))
             self.ended.append("sent")
         except (BlobDamagedError, StreamClosedError) as error:

@@ -264,3 +264,48 @@ def test_a_full_disk_of_the_database_is_said(postgres: kit.Cluster) -> None:
 
     with pytest.raises(NoSpaceError):
         do(postgres.create(), Path(), lambda catalog: catalog.write(fill_up))
+
+
+def test_what_is_recalled_is_what_anybody_committed_last(tmp_path: Path, database: str) -> None:
+    async def main() -> None:
+        with opened(database, tmp_path) as ours:
+            assert await ours.recall(names_of, "a*") == ()
+            await ours.write(add, "ape")
+            assert await ours.recall(names_of, "a*") == ("ape",)
+            # Another process, as far as the database can tell.
+            with home_of(database, tmp_path).look() as theirs:
+                theirs.rollback()
+                with theirs.begin():
+                    add(theirs, "ant")
+            assert await ours.recall(names_of, "a*") == ("ant", "ape")
+            assert await ours.recall(names_of, "b*") == ()
+
+    asyncio.run(main())
+
+
+def test_what_nobody_changed_is_not_read_again(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def look(_connection: Connection, name: str) -> str:
+        asked.append(name)
+        return name
+
+    async def main() -> None:
+        with opened("sqlite", tmp_path) as catalog:
+            for _ in range(3):
+                assert await catalog.recall(look, "a") == "a"
+                assert await catalog.recall(look, "b") == "b"
+            await catalog.write(add, "ape")
+            await catalog.recall(look, "a")
+
+    asyncio.run(main())
+    assert asked == ["a", "b", "a"]
+
+
+def names_of(connection: Connection, pattern: str) -> tuple[str, ...]:
+    query = select(repositories.c.name).where(repositories.c.name.op("GLOB")(pattern))
+    if connection.dialect.name == "postgresql":
+        query = select(repositories.c.name).where(
+            repositories.c.name.like(pattern.replace("*", "%"))
+        )
+    return tuple(connection.execute(query.order_by("name")).scalars())

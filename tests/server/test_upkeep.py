@@ -23,6 +23,7 @@ from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.catalog.pages import Ask
 from sonoteca_server.jobs.upkeep import Swept, Upkeep
 from sonoteca_server.library import objects
+from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.ingest import Ingest, OnConflict, Wish
 from sonoteca_server.library.objects import Kept, Objects
 from sonoteca_server.library.trash import Trash
@@ -49,10 +50,13 @@ class World:
         self.now = time.time() + 2 * HOUR  # so that nothing looks as if it were under way
         self.trash = Trash(self.catalog, lambda: None, keep_s=30 * DAY)
         self.uploads = Uploads(self.catalog, self.library.parts, self.ingest, expiry_s=7 * DAY)
+        # What it makes has expired when it is made.
+        self.archives = Archives(self.catalog, self.blobs, lambda: None, expiry_s=0)
         self.upkeep = self.make_upkeep(grace_s=DAY, clock=lambda: self.now)
 
     def make_upkeep(self, **times: Any) -> Upkeep:
-        return Upkeep(self.catalog, self.blobs, self.trash, self.uploads, **times)
+        neighbours = (self.trash, self.uploads, self.archives)
+        return Upkeep(self.catalog, self.blobs, *neighbours, **times)
 
     def part(self, data: bytes) -> Incoming:
         part = self.blobs.begin()

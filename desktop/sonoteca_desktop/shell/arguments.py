@@ -69,6 +69,11 @@ def _add_pull(commands: _Commands[_Parser]) -> None:
     pull.add_argument("--repository", default="", help="only of this repository")
     pull.add_argument("--folder", default="", help="only of this folder of the library")
     _add_transfer_options(pull)
+    pull.add_argument(
+        "--segments",
+        action="store_true",
+        help="fetch files from 64 MiB on over several connections at once",
+    )
     # For programs: QUERY is the URL of one file, and --to the file that it becomes.
     pull.add_argument("--sha256", help=argparse.SUPPRESS)
     pull.add_argument("--size", type=int, help=argparse.SUPPRESS)

@@ -117,6 +117,7 @@ _COMMANDS = {"push": _push, "pull": _pull, "list": _list}
 def _carry(errand: Errand, keys: Collection[int], given: argparse.Namespace) -> int:
     """Carry out transfers, tell what failed; the exit code."""
     errand.queue.set_limit(given.limit)
+    errand.queue.arrangement.set_several(several=given.command == "pull" and given.segments)
     transfers = errand.run(set(keys), reports.choose(json=given.json), given.patience)
     for line in words.failures(transfers):
         words.tell(line)

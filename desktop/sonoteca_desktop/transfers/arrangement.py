@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from sonoteca_desktop.transfers.bandwidth import Bandwidth
+from sonoteca_desktop.transfers.connections import MOST, Connections
 from sonoteca_desktop.transfers.journal import Journal
 from sonoteca_desktop.transfers.ranking import Move, moved, moved_before
 from sonoteca_desktop.transfers.roster import Roster
 from sonoteca_desktop.transfers.schedule import Schedule
 
 AT_ONCE = 3
-AT_ONCE_MOST = 6
-"""So many connections to one server are fair, whatever a user wishes."""
+AT_ONCE_MOST = MOST
 
 
 class Arrangement:
@@ -22,11 +22,18 @@ class Arrangement:
     """
 
     def __init__(
-        self, journal: Journal, roster: Roster, bandwidth: Bandwidth, *, tell: Callable[[], None]
+        self,
+        journal: Journal,
+        roster: Roster,
+        bandwidth: Bandwidth,
+        connections: Connections,
+        *,
+        tell: Callable[[], None],
     ) -> None:
         self._journal = journal
         self._roster = roster
         self._bandwidth = bandwidth
+        self._connections = connections
         self._tell = tell
 
     @property
@@ -48,6 +55,11 @@ class Arrangement:
     def at_once(self) -> int:
         """How many transfers may run at once."""
         return self._roster.at_once
+
+    @property
+    def several(self) -> bool:
+        """Whether a big file may have several connections."""
+        return self._connections.several
 
     def move(self, keys: Collection[int], move: Move) -> None:
         """Let transfers run earlier or later; what runs and is late now makes room."""
@@ -76,6 +88,11 @@ class Arrangement:
         """Let another speed limit hold at certain hours; None ends that."""
         self._bandwidth.set_schedule(schedule)
         self._journal.set_schedule(schedule)
+
+    def set_several(self, *, several: bool) -> None:
+        """Let big files come over several connections, or over one from now on."""
+        self._connections.set_several(several=several)
+        self._journal.set_several(several=several)
 
     def _reorder(self, rule: Callable[[list[int]], list[int]]) -> None:
         with self._roster.changing():

@@ -58,6 +58,15 @@ class Control:
         for cut in cuts:
             cut()
 
+    def child(self) -> Control:
+        """For somebody who helps with this run: it can be stopped alone."""
+        return Control(
+            self._bandwidth,
+            progressed=self.progressed,
+            committed=self.committed,
+            stepping=self._stepping,
+        )
+
     def go_on(self) -> None:
         """Nothing, or StoppedError."""
         if self._stopped:

@@ -58,10 +58,13 @@ ALTER TABLE transfers ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
 UPDATE transfers SET place = key;
 ALTER TABLE transfers ADD COLUMN code TEXT NOT NULL DEFAULT '';
 """,
+    # Those of before come in one segment.
+    "ALTER TABLE transfers ADD COLUMN segments TEXT NOT NULL DEFAULT ''",
 )
 _LIMIT = "limit"
 _AT_ONCE = "at once"
 _SCHEDULE = "schedule"
+_SEVERAL = "several connections"
 
 
 class JournalError(PathBlockedError):
@@ -107,6 +110,8 @@ class Row:
     sound_id: str = ""
     durable: int = 0
     """So many bytes are safe: of a download on our disk, of an upload as the server told."""
+    segments: str = ""
+    """Which bytes those are, of a download that comes in several segments; else the first ones."""
     state: State = State.QUEUED
     note: str = ""
     code: str = ""
@@ -226,6 +231,14 @@ class Journal:
     def set_at_once(self, count: int) -> None:
         """Keep how many transfers may run at once."""
         self._set(_AT_ONCE, str(count))
+
+    def several(self) -> bool:
+        """Whether a big file may have several connections."""
+        return bool(self._setting(_SEVERAL))
+
+    def set_several(self, *, several: bool) -> None:
+        """Keep whether a big file may have several connections."""
+        self._set(_SEVERAL, "yes" if several else "")
 
     def close(self) -> None:
         """Let go of the file."""

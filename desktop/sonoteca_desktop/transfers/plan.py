@@ -231,9 +231,9 @@ def back_off(tries: int, chance: random.Random) -> float:
 
 
 def read_reply(
-    status: int, headers: Mapping[str, str], *, start: int, size: int, etag: str
+    status: int, headers: Mapping[str, str], *, start: int, end: int, size: int, etag: str
 ) -> ByteRange:
-    """Which bytes of our file a reply carries, when [start, size) was asked for.
+    """Which bytes of our file a reply carries, when [start, end) was asked for.
 
     `etag` is "" where nobody told which one the file has.
     That is a part from `start` on, or the whole (a server without ranges, or whose file is another
@@ -243,7 +243,7 @@ def read_reply(
     if coding != "identity":
         raise BadReplyError(f"the server sent the file coded as {coding}, which was not asked for")
     if status == HTTPStatus.PARTIAL_CONTENT:
-        return _read_part(headers, start=start, size=size, etag=etag)
+        return _read_part(headers, start=start, end=end, size=size, etag=etag)
     if status != HTTPStatus.OK:
         raise BadReplyError(f"the server answered {status} where a file was asked for")
     length = headers.get("Content-Length", str(size))
@@ -252,15 +252,18 @@ def read_reply(
     return ByteRange(0, size)
 
 
-def _read_part(headers: Mapping[str, str], *, start: int, size: int, etag: str) -> ByteRange:
+def _read_part(
+    headers: Mapping[str, str], *, start: int, end: int, size: int, etag: str
+) -> ByteRange:
     header = headers.get("Content-Range")
     given = parse_content_range(header)
-    if given is None or given.part is None or given.part.start != start or given.size != size:
-        raise BadReplyError(f"asked for bytes {start}-{size - 1}/{size}, the server sent {header}")
+    part = None if given is None or given.size != size else given.part
+    if part is None or part.start != start or part.end > end:
+        raise BadReplyError(f"asked for bytes {start}-{end - 1}/{size}, the server sent {header}")
     # If-Range forbids this: it would join the bytes of two files.
     if etag and headers.get("ETag", etag) != etag:
         raise BadReplyError("the server sent a part of another file")
-    return given.part
+    return part
 
 
 def judge(error: SonotecaError, *, kind: Kind, corrupt: int = 0, bad_replies: int = 0) -> Verdict:
@@ -283,6 +286,17 @@ def judge(error: SonotecaError, *, kind: Kind, corrupt: int = 0, bad_replies: in
         note = str(error) if is_replaced else "The server cannot be reached"
         return Verdict(Event.WAIT, note, whole_server=True)
     return Verdict(Event.FAIL, str(error))
+
+
+def goes_on_without(error: Exception) -> bool:
+    """Whether one of several connections may fail so, and the others go on for it.
+
+    A server may also refuse one more connection than it likes, with 503 or 429.
+    """
+    if not isinstance(error, SonotecaError):
+        return False
+    verdict = judge(error, kind=Kind.DOWNLOAD)
+    return verdict.event is Event.WAIT and verdict.keep
 
 
 def way_on(refusal: ServerRefusedError) -> WayOn | None:

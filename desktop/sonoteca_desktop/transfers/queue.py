@@ -16,11 +16,13 @@ from functools import partial
 from pathlib import Path
 
 from sonoteca_desktop.client import Client
-from sonoteca_desktop.transfers import orders, target
+from sonoteca_desktop.transfers import orders
 from sonoteca_desktop.transfers.arrangement import AT_ONCE, AT_ONCE_MOST, Arrangement
 from sonoteca_desktop.transfers.bandwidth import Bandwidth
+from sonoteca_desktop.transfers.carrying import Carrier
+from sonoteca_desktop.transfers.connections import Connections
 from sonoteca_desktop.transfers.control import Control, StoppedError
-from sonoteca_desktop.transfers.download import Download, Landed, Wanted
+from sonoteca_desktop.transfers.download import Landed
 from sonoteca_desktop.transfers.entry import Entry, Transfer
 from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
 from sonoteca_desktop.transfers.kept import Kept
@@ -34,9 +36,7 @@ from sonoteca_desktop.transfers.plan import (
 )
 from sonoteca_desktop.transfers.roster import Roster
 from sonoteca_desktop.transfers.soundcache import SoundCache
-from sonoteca_desktop.transfers.source import size_to_send
-from sonoteca_desktop.transfers.tus import Tus
-from sonoteca_desktop.transfers.upload import Arrived, Begun, Offer, Upload, end_quietly
+from sonoteca_desktop.transfers.upload import Arrived
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.models import Sound
 
@@ -66,16 +66,19 @@ class TransferQueue:
         repository: str = "main",
     ) -> None:
         self._journal = journal
-        self._client = client
         self._changed = changed
         self._chance = random.SystemRandom()
         self._bandwidth = Bandwidth(journal.limit(), journal.schedule())
         self._threads: list[threading.Thread] = []
-        self._repository = repository
         self.server = orders.server_name(client.base_url)
         self._roster = Roster(journal, self.server, journal.at_once() or at_once)
-        self.arrangement = Arrangement(journal, self._roster, self._bandwidth, tell=self._tell)
-        self._heard = heard
+        connections = Connections(several=journal.several())
+        self.arrangement = Arrangement(
+            journal, self._roster, self._bandwidth, connections, tell=self._tell
+        )
+        self._carrier = Carrier(
+            client, self._roster, connections, heard=heard, repository=repository
+        )
         if heard is not None:
             heard.lend_from(self._roster.part_of)
         self.kept = Kept(
@@ -253,28 +256,20 @@ class TransferQueue:
             if entry.row.removed:
                 self._clear_up(entry)
             else:
-                self._prepare(entry)
-                self._finish(entry, self._carry(entry, self._begin(entry)))
+                self._carrier.prepare(entry.row)
+                self._finish(entry, self._carrier.carry(entry, self._begin(entry)))
         except StoppedError:
             pass
         except SonotecaError as error:
             self._fail(entry, error)
         self._tell()
 
-    def _prepare(self, entry: Entry) -> None:
-        """Look whether it can be done here at all, or raise; it does not count as running yet."""
-        row = entry.row
-        if row.kind is Kind.DOWNLOAD:
-            target.check_room(row.path.parent, row.size - row.durable)
-        else:
-            row.size = size_to_send(row.path)
-
     def _begin(self, entry: Entry) -> Control:
         roster = self._roster
         control = Control(
             self._bandwidth,
             progressed=entry.progressed,
-            committed=partial(self._commit, entry),
+            committed=partial(self._carrier.commit, entry),
             stepping=partial(self._step, entry),
         )
         with roster.changing():
@@ -285,12 +280,6 @@ class TransferQueue:
         self._tell()
         return control
 
-    def _commit(self, entry: Entry, position: int) -> None:
-        with self._roster.changing():
-            entry.commit(position)
-            self._roster.touch(entry)
-        self._roster.write()
-
     def _step(self, entry: Entry, event: Event) -> bool:
         with self._roster.changing():
             stepped = not entry.row.removed and self._roster.step(entry, event)
@@ -298,31 +287,6 @@ class TransferQueue:
                 entry.begin_phase()
         self._tell()
         return stepped
-
-    def _remember(self, entry: Entry, begun: Begun) -> None:
-        row = entry.row
-        with self._roster.changing():
-            if begun.path != row.url:
-                row.durable = 0
-            row.sha256, row.stamp, row.url = begun.sha256, begun.stamp, begun.path
-            self._roster.touch(entry)
-        self._roster.write()
-
-    def _carry(self, entry: Entry, control: Control) -> Landed | Arrived:
-        row = entry.row
-        if row.kind is Kind.UPLOAD:
-            offer = Offer(row.path, row.name, row.folder, self._repository)
-            begun = Begun(row.sha256, row.stamp, row.url, row.durable)
-            remember = partial(self._remember, entry)
-            return Upload(self._client, offer, begun, control, remember, tries=row.tries).run()
-        part = target.part_path(row.path, row.tag)
-        wanted = Wanted(row.url, row.size, row.etag, row.sha256, row.path, part)
-        if self._heard is None:
-            return Download(self._client, wanted, row.durable, control).run()
-        cache = self._heard.open(row.sha256, row.size)
-        landed = Download(self._client, wanted, row.durable, control, cache).run()
-        self._heard.drop(row.sha256)
-        return landed
 
     def _finish(self, entry: Entry, outcome: Landed | Arrived) -> None:
         row = entry.row
@@ -339,9 +303,7 @@ class TransferQueue:
         verdict = judge(error, kind=row.kind, corrupt=row.corrupt, bad_replies=row.bad_replies)
         _logger.info("%s of %s: %s", row.kind, row.path, error)
         if not verdict.keep:
-            self._commit(entry, 0)  # before: the journal must never count bytes that are gone
-            entry.progressed(0)
-            self._drop(row)
+            self._carrier.begin_again(entry)
         with self._roster.changing():
             row.tries += verdict.event is Event.WAIT
             row.corrupt += verdict.event is Event.ANEW
@@ -355,25 +317,11 @@ class TransferQueue:
 
     def _clear_up(self, entry: Entry) -> None:
         """A removed transfer takes with it what came of it so far, here or on the server."""
-        if entry.row.state is State.DONE or self._drop(entry.row):
+        if entry.row.state is State.DONE or self._carrier.drop(entry.row):
             self._roster.forget(entry)
         else:
             # Its drive may not be plugged in now; the journal keeps the row for the next start.
             entry.next_at = float("inf")
-
-    def _drop(self, row: Row) -> bool:
-        if row.kind is Kind.UPLOAD:
-            if row.url:
-                end_quietly(Tus(self._client), row.url)
-                row.url = ""
-            row.stamp = ""  # whatever was wrong with it: look at the file anew
-        else:
-            try:
-                target.part_path(row.path, row.tag).unlink(missing_ok=True)
-            except OSError as error:
-                _logger.warning("Cannot remove the part file of %s: %s", row.path, error)
-                return False
-        return True
 
 
 def _absolute(path: Path) -> Path:

@@ -14,8 +14,8 @@ from sonoteca_shared.ranges import ByteRange, RangeSet
 class RangeCache:
     """A sparse file of known size that fills in any order; callable from any thread.
 
-    A download of the same sound lends what it has: the bytes from 0 on in its own part file. So
-    what one of the two has fetched, the other need not fetch.
+    A download of the same sound lends what it has in its own part file. So what one of the two has
+    fetched, the other need not fetch.
 
     `changed` is notified when bytes came or the cache was closed. Others that work on the cache
     may wait on it for events of their own, and guard their own state by it.
@@ -36,11 +36,11 @@ class RangeCache:
         self.discarded = False
         self._keep = keep
         self._present = RangeSet(present)
-        self._lent = -1
-        self._lent_end = 0
+        self._lender = -1
+        self._lent = RangeSet()
         self._whole = -1
-        self._comes = False
-        self._awaited = -1
+        self._heads: tuple[int, ...] = ()
+        self._awaited: ByteRange | None = None
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
         # The number goes back to the system only when nobody can be inside of a read or write any
         # more: a number that is closed early may come to mean another file.
@@ -72,18 +72,16 @@ class RangeCache:
         """The first missing bytes at or after `offset`; None if all are there up to the end."""
         with self.changed:
             start = offset + self._available(offset)
-            return next(iter(self._present.missing(start, self.size)), None)
+            missing = (each.missing(start, self.size) for each in (self._present, self._lent))
+            ends = [gaps[0].end for gaps in missing if gaps]
+            return ByteRange(start, min(ends)) if start < self.size and ends else None
 
     def read(self, offset: int, count: int) -> bytes:
         """The bytes at `offset` as far as they are there: up to `count`, fewer before a gap."""
         with self.changed:
             count = min(count, self._available(offset))
-            if self._whole >= 0:
-                return os.pread(self._whole, count, offset) if count > 0 else b""
-            lent = max(0, min(count, self._lent_end - offset))
-            file = self._lent
-        data = os.pread(file, lent, offset) if lent else b""
-        return data + os.pread(self._file, count - lent, offset + lent) if count > lent else data
+            pieces = self._pieces(offset, count) if count > 0 else []
+        return b"".join(os.pread(file, len(part), part.start) for file, part in pieces)
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Keep bytes that came from the server, and wake who waits for them."""
@@ -121,12 +119,12 @@ class RangeCache:
 
     # What a download of the same sound does.
 
-    def lend(self, file: int, end: int) -> None:
-        """From now on the bytes up to `end` can be read from this file as well."""
+    def lend(self, file: int, present: Iterable[ByteRange]) -> None:
+        """From now on these bytes can be read from this file as well."""
         copy = os.dup(file)  # the download may be over while they are still read
         weakref.finalize(self, os.close, copy)
         with self.changed:
-            self._lent, self._lent_end = copy, end
+            self._lender, self._lent = copy, RangeSet(present)
             self.changed.notify_all()
 
     def lend_whole(self, file: int) -> None:
@@ -137,33 +135,35 @@ class RangeCache:
             self._whole = copy
             self.changed.notify_all()
 
-    def lent(self, end: int, *, comes: bool) -> None:
-        """The lender has come so far; whether it goes on from there just now."""
+    def lent(self, came: ByteRange | None, heads: Iterable[int]) -> None:
+        """The lender has these bytes, too; and where it goes on just now."""
         with self.changed:
-            self._lent_end, self._comes = end, comes
+            if came is not None:
+                self._lent.add(came.start, came.end)
+            self._heads = tuple(heads)
             self.changed.notify_all()
 
     def is_coming(self, offset: int, soon: int) -> bool:
         """Whether the lender will have fetched this byte within the next `soon` bytes."""
         with self.changed:
-            return self._comes and 0 <= offset - self._lent_end <= soon
+            return any(0 <= offset - head <= soon for head in self._heads)
 
-    def hurry(self, offset: int) -> None:
-        """Somebody listens and waits for the byte at `offset`, which the lender will bring."""
+    def hurry(self, part: ByteRange | None) -> None:
+        """Somebody listens and waits for these bytes, which the lender will bring."""
         with self.changed:
-            self._awaited = offset
+            self._awaited = part
 
-    @property
-    def hurried(self) -> bool:
-        """Whether somebody listens and waits for what the lender brings."""
+    def hurried(self, start: int, end: int) -> bool:
+        """Whether somebody listens and waits for what the lender brings between these places."""
         with self.changed:
-            return self._awaited >= self._lent_end
+            part = self._awaited
+            return part is not None and start < part.end and part.start < end
 
     def forget(self) -> None:
         """None of these bytes can be trusted any more."""
         with self.changed:
             self._present = RangeSet()
-            self._lent_end = 0
+            self._lent = RangeSet()
             self._whole = -1
         self.keep()
 
@@ -173,9 +173,23 @@ class RangeCache:
         end, before = offset, -1
         while end != before:
             before = end
-            end = max(end, self._lent_end)
+            end += self._lent.available(end)
             end += self._present.available(end)
         return end - offset
+
+    def _pieces(self, offset: int, count: int) -> list[tuple[int, ByteRange]]:
+        """Which bytes of which file make up a stretch that is there."""
+        pieces, end = [], offset + count
+        while offset < end:
+            if self._whole >= 0:
+                file, here = self._whole, end - offset
+            elif here := self._lent.available(offset):
+                file = self._lender
+            else:
+                file, here = self._file, self._present.available(offset)
+            pieces.append((file, ByteRange(offset, min(end, offset + here))))
+            offset += here
+        return pieces
 
     # What becomes of it.
 

@@ -17,6 +17,8 @@ from sonoteca_desktop.transfers import target
 from sonoteca_desktop.transfers.entry import Entry, Transfer
 from sonoteca_desktop.transfers.journal import Journal, JournalError, Row
 from sonoteca_desktop.transfers.plan import Event, Kind, State, after
+from sonoteca_desktop.transfers.segments import Segments
+from sonoteca_shared.ranges import ByteRange
 
 _PATIENT = 2
 _ENDED = frozenset({State.DONE, State.FAILED})
@@ -78,16 +80,17 @@ class Roster:
         with self._news:
             return frozenset(self._local) - self._gone
 
-    def part_of(self, sha256: str) -> tuple[Path, int] | None:
-        """A file of ours with the first of these bytes, and how many are safe in it."""
+    def part_of(self, sha256: str) -> tuple[Path, list[ByteRange]] | None:
+        """A file of ours with some of these bytes, and which are safe in it."""
         with self._news:
             for row in self._kept.values():
-                if row.sha256 == sha256 and row.state is State.DONE:
-                    return row.path, row.size
+                if row.sha256 == sha256 and row.state is State.DONE and row.size:
+                    return row.path, [ByteRange(0, row.size)]
             for row in (each.row for each in self._shown()):
                 unfinished = row.kind is Kind.DOWNLOAD and row.state is not State.DONE
                 if row.sha256 == sha256 and unfinished and row.durable:
-                    return target.part_path(row.path, row.tag), row.durable
+                    segments = Segments.read(row.segments, size=row.size, safe=row.durable)
+                    return target.part_path(row.path, row.tag), segments.safe_ranges
         return None
 
     def kept(self) -> list[Row]:

@@ -45,7 +45,7 @@ class SoundCache:
         self._budget = budget
         self._lock = threading.RLock()
         self._held: weakref.WeakValueDictionary[str, RangeCache] = weakref.WeakValueDictionary()
-        self._find_part: Callable[[str], tuple[Path, int] | None] = lambda _: None
+        self._find_part: Callable[[str], tuple[Path, list[ByteRange]] | None] = lambda _: None
         folder.mkdir(parents=True, exist_ok=True)
         for file in folder.glob("*.heard"):
             if not file.with_suffix(".ranges").exists():
@@ -64,8 +64,8 @@ class SoundCache:
             self._touch(sha256)
         return cache
 
-    def lend_from(self, find_part: Callable[[str], tuple[Path, int] | None]) -> None:
-        """Downloads that stand still lend as well: who finds their part file, and how far it is."""
+    def lend_from(self, find_part: Callable[[str], tuple[Path, list[ByteRange]] | None]) -> None:
+        """Downloads that stand still lend as well: who finds their part file, and what is in it."""
         self._find_part = find_part
 
     def drop(self, sha256: str) -> None:
@@ -94,7 +94,7 @@ class SoundCache:
         found = self._find_part(sha256)
         if found is not None:
             with contextlib.suppress(OSError), found[0].open("rb") as part:
-                if found[1] == cache.size:
+                if found[1] == [ByteRange(0, cache.size)]:
                     cache.lend_whole(part.fileno())
                 else:
                     cache.lend(part.fileno(), found[1])

@@ -163,7 +163,8 @@ class Stream:
             return None
         if self._cache.is_coming(gap.start, SOON):
             # A download is right before it: a second connection would fetch the same.
-            self._cache.hurry(self._playhead + self.ahead // 4)
+            soon = self._playhead + self.ahead // 4
+            self._cache.hurry(ByteRange(gap.start, soon) if gap.start < soon else None)
             return None
         return gap
 

@@ -11,8 +11,8 @@ import shutil
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from sonoteca_desktop.transfers.plan import DiskFullError, PathBlockedError
 from sonoteca_shared.names import numbered
@@ -76,20 +76,28 @@ def check_room(folder: Path, missing: int) -> None:
         )
 
 
-def open_part(part: Path) -> BinaryIO:
+def open_part(part: Path) -> FileIO:
     """The part file, made if it is not there; unbuffered."""
     flags = os.O_RDWR | os.O_CREAT
     # A link that somebody laid there would lead our bytes elsewhere.
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(part, flags, 0o666), "r+b", buffering=0)
+    return FileIO(os.open(part, flags, 0o666), "r+")
 
 
-def sync(file: BinaryIO) -> None:
+def write_at(file: FileIO, data: bytes, offset: int) -> None:
+    """Write all of it at a place of the file; several threads may, each at its own."""
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(file.fileno(), rest, offset)
+        rest, offset = rest[written:], offset + written
+
+
+def sync(file: FileIO) -> None:
     """The file's bytes are on the disk when this returns."""
     getattr(os, "fdatasync", os.fsync)(file.fileno())
 
 
-def is_of_this_boot(file: BinaryIO) -> bool:
+def is_of_this_boot(file: FileIO) -> bool:
     """Whether a file was written to since this computer started.
 
     Then all that was written is there: what a program gave to the system outlives the program.
@@ -99,7 +107,7 @@ def is_of_this_boot(file: BinaryIO) -> bool:
     return os.fstat(file.fileno()).st_mtime > time.time() - running
 
 
-def is_whole(file: BinaryIO, path: Path, size: int) -> bool:
+def is_whole(file: FileIO, path: Path, size: int) -> bool:
     """Whether an open file still is the one of this path, and has so many bytes."""
     facts = os.fstat(file.fileno())
     return facts.st_size == size and os.path.samestat(facts, path.lstat())
@@ -107,12 +115,16 @@ def is_whole(file: BinaryIO, path: Path, size: int) -> bool:
 
 def digest(path: Path, go_on: Callable[[], None]) -> str:
     """The SHA-256 of a file; `go_on` is called between blocks, and may raise."""
-    sha256 = hashlib.sha256()
-    buffer = memoryview(bytearray(_BLOCK))
     with path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            go_on()
-            sha256.update(buffer[:count])
+        return digest_on(hashlib.sha256(), file, go_on)
+
+
+def digest_on(sha256: hashlib._Hash, file: FileIO, go_on: Callable[[], None]) -> str:
+    """The SHA-256 with the rest of a file, from where it is to be read next."""
+    buffer = memoryview(bytearray(_BLOCK))
+    while count := file.readinto(buffer):
+        go_on()
+        sha256.update(buffer[:count])
     return sha256.hexdigest()
 
 

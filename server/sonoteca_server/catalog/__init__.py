@@ -78,6 +78,19 @@ class Catalog(Protocol):
         """As `read`, for a row or two by their key, which cost less than waiting for a thread."""
         ...
 
+    async def recall(
+        self,
+        function: Callable[Concatenate[Connection, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """As `glance`, for what is asked again and again; the answer may be kept until a commit.
+
+        So the arguments have to be hashable, and the answer immutable and small.
+        """
+        ...
+
     async def write(
         self,
         function: Callable[Concatenate[Connection, P], T],

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Integer, Text, literal
+from sqlalchemy import Boolean, ColumnElement, Float, Integer, Text, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.sql.functions import FunctionElement, GenericFunction
 from sqlalchemy.sql.visitors import InternalTraversal
 
 _MAX_PATTERN = 1_000
@@ -89,3 +89,22 @@ def _unindexed_in_sqlite(element: Unindexed, compiler: SQLCompiler, **options: A
 def _unindexed_in_postgresql(element: Unindexed, compiler: SQLCompiler, **options: Any) -> str:
     column = compiler.process(element.column, **options)
     return f"({column} || '')" if isinstance(element.type, Text) else f"({column} + 0)"
+
+
+class clock(FunctionElement[float]):  # noqa: N801 - it reads like a function of SQL
+    """The database's own time, in seconds since the epoch; the same within one statement."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(clock, "sqlite")
+def _clock_in_sqlite(_element: clock, _compiler: SQLCompiler, **_options: Any) -> str:
+    # `unixepoch('subsec')` came with 3.42; Debian 12 has 3.40.
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(clock, "postgresql")
+def _clock_in_postgresql(_element: clock, _compiler: SQLCompiler, **_options: Any) -> str:
+    # Not clock_timestamp(): what may change within a statement is looked up in no index.
+    return "extract(epoch FROM statement_timestamp())::float8"

@@ -83,6 +83,16 @@ class PostgresCatalog:
         """As `read`: a server's answer has to be waited for, however little was asked."""
         return await self.read(function, *args, **kwargs)
 
+    async def recall(
+        self,
+        function: Callable[Concatenate[Connection, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """As `read`: to ask whether others have written costs as much."""
+        return await self.read(function, *args, **kwargs)
+
     async def write(
         self,
         function: Callable[Concatenate[Connection, P], T],

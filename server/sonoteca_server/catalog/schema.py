@@ -83,6 +83,9 @@ repositories = Table(
     UniqueConstraint("name"),
 )
 
+# Which objects are analysed first: what just came, what failed once, what was there before.
+ANALYSE_NEW, ANALYSE_AGAIN, ANALYSE_EARLIER = 0, 1, 2
+
 # Bytes by content. The blob's key is random, so two uploads of one content never touch one file,
 # and the constraint picks the one that stays.
 objects = Table(
@@ -100,13 +103,26 @@ objects = Table(
     Column("put", Integer, nullable=False, server_default="0"),
     # Waveform overview: pending, ready or failed; computed once for each content.
     Column("peaks_state", TEXT, nullable=False, server_default="pending"),
-    Column("peaks_tries", Integer, nullable=False, server_default="0"),
     Column("peaks_blob", TEXT),
+    # How loud it is, as JSON; None until it is measured.
+    Column("loudness", TEXT),
+    # Whose turn it is to be analysed; None when there is nothing to do. Who does it has a lease.
+    Column("analysis", Integer, server_default=str(ANALYSE_NEW)),
+    Column("analysis_tries", Integer, nullable=False, server_default="0"),
+    Column("analysis_owner", TEXT),
+    Column("analysis_until", Float),
     Column("created", TEXT, nullable=False),
     UniqueConstraint("repository", "oid"),
     UniqueConstraint("blob"),
 )
-Index("ix_objects_peaks_state", objects.c.peaks_state)
+_TO_ANALYSE = objects.c.analysis.is_not(None)
+Index(
+    "ix_objects_analysis",
+    objects.c.analysis,
+    objects.c.seq.desc(),
+    sqlite_where=_TO_ANALYSE,
+    postgresql_where=_TO_ANALYSE,
+)
 Index("ix_objects_peaks_blob", objects.c.peaks_blob)
 # How much a repository holds is counted in this index alone.
 Index("ix_objects_repository", objects.c.repository, objects.c.size)
@@ -274,6 +290,98 @@ uploads = Table(
     Column("expires", Float, nullable=False),
 )
 Index("ix_uploads_expires", uploads.c.state, uploads.c.expires)
+
+# Archives: zips that are laid out when they are asked for. `recipe` is the digest of what a whole
+# one is made of, `origin` is where its asker found us, `job` what fetches its files; `bytes_total`
+# is None while nobody knows it. `expires` is in seconds since the epoch, `keep_s` how long a whole
+# one is kept.
+archives = Table(
+    "archives",
+    metadata,
+    Column("seq", SEQ, primary_key=True),
+    Column("hash", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    # in-progress, completed, failed or cancelled
+    Column("state", TEXT, nullable=False),
+    Column("on_error", TEXT, nullable=False),
+    Column("origin", TEXT, nullable=False),
+    Column("callback_url", TEXT),
+    Column("job", TEXT),
+    # Of the Idempotency-Key, and of the request that came with it.
+    Column("key_digest", TEXT),
+    Column("request_digest", TEXT),
+    Column("recipe", TEXT),
+    Column("bytes_done", BigInteger, nullable=False, server_default="0"),
+    Column("bytes_total", BigInteger),
+    Column("created", TEXT, nullable=False),
+    Column("keep_s", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+    UniqueConstraint("hash"),
+    UniqueConstraint("key_digest"),
+)
+Index("ix_archives_expires", archives.c.expires)
+
+# What is in an archive, or should be: an object, which is kept as long as a row names it, and the
+# name of its entry. `url` is what was asked for, where that was not one of our sounds.
+archive_members = Table(
+    "archive_members",
+    metadata,
+    Column("archive", SEQ, ForeignKey("archives.seq", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    # pending, ready or failed
+    Column("state", TEXT, nullable=False),
+    Column("object", SEQ, ForeignKey("objects.seq")),
+    Column("name", TEXT, nullable=False, server_default=""),
+    Column("url", TEXT),
+    Column("code", TEXT),
+    Column("detail", TEXT),
+)
+Index("ix_archive_members_object", archive_members.c.object)
+
+# Work that outlives its request. `due` is the earliest start of a job that is ready, the end of the
+# lease of one that runs, and the end of one that has ended, in seconds since the epoch by the clock
+# of the database. `tries` counts the beginnings that count, `losses` the leases that ran out since
+# the job last got further. Whoever reads the feed hears of a job unless it is `quiet`.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("seq", SEQ, primary_key=True),
+    Column("id", TEXT, nullable=False),
+    Column("kind", TEXT, nullable=False),
+    # The same work asked for again is the same job.
+    Column("key", TEXT),
+    # What the job is about: the id of a sound, an archive …
+    Column("subject", TEXT),
+    Column("args", TEXT, nullable=False),
+    # ready, running, done, failed or cancelled
+    Column("state", TEXT, nullable=False, server_default="ready"),
+    # Smaller ones first.
+    Column("rank", Integer, nullable=False, server_default="0"),
+    Column("due", Float, nullable=False),
+    Column("owner", TEXT),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("losses", Integer, nullable=False, server_default="0"),
+    Column("quiet", Integer, nullable=False, server_default="0"),
+    Column("checkpoint", TEXT),
+    Column("progress", TEXT),
+    Column("result", TEXT),
+    Column("error", TEXT),
+    Column("rev", Integer, nullable=False, server_default="1"),
+    Column("created", TEXT, nullable=False),
+    UniqueConstraint("id"),
+    UniqueConstraint("kind", "key"),
+)
+Index(
+    "ix_jobs_ready",
+    jobs.c.kind,
+    jobs.c.rank,
+    jobs.c.due,
+    sqlite_where=jobs.c.state == "ready",
+    postgresql_where=jobs.c.state == "ready",
+)
+Index("ix_jobs_state", jobs.c.state, jobs.c.due)
+Index("ix_jobs_created", jobs.c.created, jobs.c.seq)
+Index("ix_jobs_subject", jobs.c.subject)
 
 # Every step of the catalogue. SQLite has one writer, so `seq` is the order of the commits and `xid`
 # is 0. On PostgreSQL `xid` is the transaction that wrote the row, and (xid, seq) is the order.

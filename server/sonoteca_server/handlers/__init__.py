@@ -6,12 +6,18 @@ import re
 
 from tornado.routing import URLSpec
 
+from sonoteca_server.handlers.archives import (
+    ArchiveFileHandler,
+    ArchiveHandler,
+    ArchivesHandler,
+)
 from sonoteca_server.handlers.changes import ChangesHandler
 from sonoteca_server.handlers.collections import (
     CollectionHandler,
     CollectionsHandler,
     CollectionSoundsHandler,
 )
+from sonoteca_server.handlers.convert import ConvertHandler
 from sonoteca_server.handlers.downloads import DownloadHandler, SoundFileHandler
 from sonoteca_server.handlers.edits import (
     BatchHandler,
@@ -52,8 +58,12 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.LIST, ListHandler),
     (routes.INFO, InfoHandler),
     (routes.DOWNLOAD, DownloadHandler),
+    (routes.CONVERT, ConvertHandler),
     (routes.DATA_PUT, PutHandler),
     (routes.DATA, ObjectHandler),
+    (routes.ARCHIVES, ArchivesHandler),
+    (routes.ARCHIVE, ArchiveHandler),
+    (routes.ARCHIVE_FILE, ArchiveFileHandler),
     (routes.UPLOADS, CreationHandler),
     (routes.UPLOAD_PART, UploadPartHandler),
     (routes.SOUNDS, SoundsHandler),

@@ -13,7 +13,7 @@ from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.handlers.sounds import checked_id
 from sonoteca_server.library.sounds import Content
-from sonoteca_server.wire.bodies import Extent, Extents, Outlet, Slice, extents_of, in_thread
+from sonoteca_server.wire.bodies import Body, Extent, Extents, Outlet, Slice, extents_of, in_thread
 from sonoteca_server.wire.conditions import Plan, Representation, plan
 from sonoteca_shared.digests import computed_etag, etag, repr_digest
 from sonoteca_shared.disposition import attachment
@@ -52,7 +52,7 @@ class ContentHandler(Handler):
             self.set_header("Content-Disposition", attachment(name))
         return planned
 
-    async def carry_out(self, planned: Plan, body: Extents, outlet: Outlet) -> None:
+    async def carry_out(self, planned: Plan, body: Body, outlet: Outlet) -> None:
         """Send what was planned, after the first blob of it was opened and found whole."""
         if planned.is_refusal:
             self._refuse_as(planned.status)

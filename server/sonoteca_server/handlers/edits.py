@@ -21,7 +21,6 @@ T = TypeVar("T")
 MERGE_PATCH = "application/merge-patch+json"
 _TAG = re.compile(r'"([0-9]{1,18})"')
 _MOST = 1_000
-_MOST_BYTES = 1 << 20
 
 
 class Batch(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,7 +44,9 @@ class Revert(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class JsonHandler(Handler):
-    """What takes a body of JSON, which is small."""
+    """What takes a body of JSON, which has `most_bytes` at most."""
+
+    most_bytes = 1 << 20
 
     def initialize(self, services: Services) -> None:
         super().initialize(services)
@@ -53,7 +54,7 @@ class JsonHandler(Handler):
 
     async def data_received(self, chunk: bytes) -> None:
         # What is too much is read, so that the refusal arrives, but not kept.
-        self.body += chunk[: _MOST_BYTES + 1 - len(self.body)]
+        self.body += chunk[: self.most_bytes + 1 - len(self.body)]
 
 
 class EditableSoundHandler(JsonHandler, SoundHandler):
@@ -125,8 +126,8 @@ class RevertHandler(JsonHandler):
 
 def read_json(handler: JsonHandler, kind: type[T], media: str) -> T:
     """The body as JSON of this kind; MediaTypeError or BadRequestError when it is not."""
-    if len(handler.body) > _MOST_BYTES:
-        raise TooLargeError(_MOST_BYTES)
+    if len(handler.body) > handler.most_bytes:
+        raise TooLargeError(handler.most_bytes)
     given = handler.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if given not in (media, JSON):
         raise MediaTypeError(f"send {media}, not “{given[:100]}”")

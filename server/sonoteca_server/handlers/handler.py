@@ -19,6 +19,8 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from sonoteca_server.catalog.facets import FacetCounts
+from sonoteca_server.jobs.conversion import Conversions
+from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
@@ -93,7 +95,9 @@ class Services:
     repositories: Repositories
     trash: Trash
     uploads: Uploads
+    archives: Archives
     facets: FacetCounts
+    conversions: Conversions
     blobs: LocalBlobs
     running: Running
     turns: Turns

@@ -6,12 +6,12 @@ import asyncio
 import re
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
 
 from sonoteca_server.handlers.handler import Handler
-from sonoteca_server.storage import Incoming
 from sonoteca_server.wire.errors import TooLargeError
 from sonoteca_server.wire.intake import DROP_LIMIT, DROP_S, Form, Intake
 from sonoteca_shared.errors import SonotecaError
@@ -27,7 +27,7 @@ class ReceivingHandler(Handler):
     """
 
     receives: tuple[str, ...] = ("POST",)
-    intake: Intake | None = None
+    intake: Intake[Any] | None = None
     form: Form | None = None
     dropped = 0
     deciding = False
@@ -35,13 +35,17 @@ class ReceivingHandler(Handler):
     def check_head(self) -> None:
         """Refuse what the head alone shows to be wrong."""
 
-    def open_form(self, intake: Intake) -> Form | None:
+    def open_form(self, intake: Intake[Any]) -> Form | None:
         """The form that the body is, if it is one; else it is the file itself."""
 
     def listener(self) -> Callable[[bytearray | memoryview], None] | None:
         """Who else wants to hear every byte of the file, in a thread; nobody unless overridden."""
 
-    async def receive(self, part: Incoming) -> None:
+    def begin_part(self) -> Any:
+        """What the file is written into; a part of the library's unless overridden."""
+        return self.services.blobs.begin()
+
+    async def receive(self, part: Any) -> None:
         """The whole body is in the part: say what becomes of it, and answer."""
         raise NotImplementedError
 
@@ -57,14 +61,14 @@ class ReceivingHandler(Handler):
         if self.form is None and self.told_length:
             await self._read_whole(self.intake)
 
-    async def open_intake(self) -> Intake:
+    async def open_intake(self) -> Intake[Any]:
         """What the body goes into; refuses one that is too large, or more than the disk takes."""
         check_room = partial(self.services.blobs.check_room, least=self.services.min_free_bytes)
         limit, count = self.services.max_upload_bytes, self.told_length or 0
         if limit and count > limit:
             raise TooLargeError(limit)
         await asyncio.to_thread(check_room, count)
-        part = await asyncio.to_thread(self.services.blobs.begin)
+        part = await asyncio.to_thread(self.begin_part)
         return Intake(part, limit=limit, check_room=check_room, hear=self.listener())
 
     @property
@@ -85,7 +89,7 @@ class ReceivingHandler(Handler):
             return None
         return int(length)
 
-    async def _read_whole(self, intake: Intake) -> None:
+    async def _read_whole(self, intake: Intake[Any]) -> None:
         headers, count = self.request.headers, self.told_length or 0
         if headers.pop("Expect", "").lower() == "100-continue":
             await self.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -71,7 +71,7 @@ class TusHandler(ReceivingHandler):
         let_go = self.stream.close if self.brings_bytes else None
         return await self.services.uploads.hold(key, let_go)
 
-    def open_upload(self, held: Held) -> Intake:
+    def open_upload(self, held: Held) -> Intake[Incoming]:
         """An intake for what the body brings to the upload."""
         self.held = held
         part = held.part
@@ -142,7 +142,7 @@ class TusHandler(ReceivingHandler):
         if held is not None and intake is not None:
             IOLoop.current().add_callback(self._keep, held, intake)
 
-    async def _keep(self, held: Held, intake: Intake) -> None:
+    async def _keep(self, held: Held, intake: Intake[Incoming]) -> None:
         """Nothing more comes of this request: keep what came, where that makes sense."""
         try:
             with contextlib.suppress(SonotecaError, OSError):
@@ -150,7 +150,7 @@ class TusHandler(ReceivingHandler):
         finally:
             await held.release()
 
-    async def _keep_or_drop(self, held: Held, intake: Intake) -> None:
+    async def _keep_or_drop(self, held: Held, intake: Intake[Incoming]) -> None:
         drop = self.checksum is not None
         try:
             await intake.finish()
@@ -183,7 +183,7 @@ class TusHandler(ReceivingHandler):
 class CreationHandler(TusHandler):
     """`POST /files/`: a new upload, with its first bytes or without."""
 
-    async def open_intake(self) -> Intake:
+    async def open_intake(self) -> Intake[Incoming]:
         held = await self._create()
         try:
             held.begin_append(0, self.told_length or 0)
@@ -233,7 +233,7 @@ class CreationHandler(TusHandler):
 class UploadPartHandler(TusHandler):
     """`/files/{id}`: how far an upload has come, more bytes for it, and its end."""
 
-    async def open_intake(self) -> Intake:
+    async def open_intake(self) -> Intake[Incoming]:
         headers = self.request.headers
         offset = tus.parse_offset(headers)
         length = tus.parse_count(headers, "Upload-Length")

@@ -33,7 +33,7 @@ class UploadHandler(ReceivingHandler):
     def check_head(self) -> None:
         self.wishes = args.read_arguments(self.request, _WISHES)
 
-    def open_form(self, intake: Intake) -> Form | None:
+    def open_form(self, intake: Intake[Incoming]) -> Form | None:
         if not self._kind.lower().startswith("multipart/form-data"):
             return None
         return Form(self._kind, intake, _WISHES)

@@ -21,12 +21,14 @@ from sqlalchemy import Connection, func, select
 
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog.schema import objects, revisions, sounds, unused
+from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.objects import named_blobs
 from sonoteca_server.library.trash import Trash
 from sonoteca_server.library.unused import (
     UNUSED_BLOB,
     UNUSED_OBJECT,
     drop_object,
+    in_archives,
     is_used,
     note_unused,
 )
@@ -72,6 +74,7 @@ class Upkeep:
         blobs: Blobs,
         trash: Trash,
         uploads: Uploads,
+        archives: Archives,
         *,
         grace_s: float = _DAY_S,
         every_s: float = _HOUR_S,
@@ -81,6 +84,7 @@ class Upkeep:
         self._blobs = blobs
         self._trash = trash
         self._uploads = uploads
+        self._archives = archives
         self._grace_s = grace_s
         self._every_s = every_s
         self._clock = clock
@@ -99,6 +103,7 @@ class Upkeep:
     async def once(self) -> Swept:
         """One round: note what is unused since now, drop what was so for the whole grace."""
         await self._uploads.expire()
+        await self._archives.expire()
         now = self._clock()
         # All is read before anything is dropped: what cannot be read ends the round here. The notes
         # come first: one that is written meanwhile is not taken for one that has become untrue.
@@ -164,11 +169,12 @@ def _list(blobs: Blobs, ending: str) -> list[Listed]:
 
 
 def _unused_objects(connection: Connection) -> list[int]:
-    """Objects that `/data` does not hold and no sound uses, in whichever revision."""
+    """Objects that neither `/data` nor an archive holds, nor a sound uses in any revision."""
     query = select(objects.c.seq).where(
         objects.c.put == 0,
         objects.c.seq.not_in(select(sounds.c.object)),
         objects.c.seq.not_in(select(revisions.c.object)),
+        objects.c.seq.not_in(in_archives()),
     )
     return list(connection.execute(query).scalars())
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, select
 
 from sonoteca_server.catalog import Catalog, feed
 from sonoteca_server.catalog.schema import revisions, sounds
+from sonoteca_server.library import analysis_rows
 from sonoteca_server.library.sounds import columns_of, write_tags
 from sonoteca_shared import routes
 from sonoteca_shared.errors import (
@@ -267,9 +268,9 @@ def _bring_back(connection: Connection, row: SoundRow, before: SoundRow, step: s
     sound = msgspec.json.decode(before.doc, type=Sound)
     if before.trashed is None:
         _free_place(connection, row, sound)
-    # The waveform may have come since: what was computed is not what was edited.
-    links = _sound(row).links if row.object == before.object else sound.links
-    sound = msgspec.structs.replace(sound, rev=row.rev + 1, links=links)
+    # Waveform and loudness may have come since: what was computed is not what was edited.
+    sound = analysis_rows.with_computed(connection, before.object, sound)
+    sound = msgspec.structs.replace(sound, rev=row.rev + 1)
     kind = "changed"
     if row.trashed is not None and before.trashed is None:
         kind = "restored"

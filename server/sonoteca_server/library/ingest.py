@@ -16,11 +16,10 @@ import msgspec
 from sqlalchemy import Connection, Row, select
 
 from sonoteca_server.catalog import Catalog, feed
-from sonoteca_server.catalog.schema import objects as object_rows
 from sonoteca_server.catalog.schema import revisions, sounds
-from sonoteca_server.library import objects
+from sonoteca_server.library import analysis_rows, objects
 from sonoteca_server.library.objects import Held, Kept, ObjectMissingError
-from sonoteca_server.library.sounds import Told, columns_of, compose, with_peaks
+from sonoteca_server.library.sounds import Told, columns_of, compose
 from sonoteca_server.storage import BlobDamagedError, Blobs, Incoming
 from sonoteca_shared import names
 from sonoteca_shared.errors import BadRequestError, NameTakenError
@@ -152,7 +151,7 @@ def _read(blobs: Blobs, known: objects.Known) -> Told:
 def _enter_known(connection: Connection, known: objects.Known, told: Told, wish: Wish) -> Admitted:
     """Catalogue a file that is stored, unless it was taken away meanwhile."""
     row = objects.find_known(connection, known.repository, known.sha256)
-    objects.want_peaks(connection, row.seq)
+    analysis_rows.want(connection, row.seq)
     file = _File(known.sha256, known.size, told, feed.timestamp(feed.now(connection)))
     return _admit(connection, row.repository, row.seq, file, wish)
 
@@ -222,8 +221,7 @@ def _name(
         size=file.size,
         created=file.at,
     )
-    if _has_peaks(connection, content):
-        sound = with_peaks(sound)
+    sound = analysis_rows.with_computed(connection, content, sound)
     change = feed.append(connection, "sound.created", sound.id, 1, file.at)
     values = columns_of(sound) | {"repository": repository, "object": content, "changed": change}
     connection.execute(sounds.insert().values(values))
@@ -251,8 +249,7 @@ def _new_revision(
     )
     said = {name: getattr(before, name) for name in ("tags", "license", "rating", "uploaded_by")}
     sound = msgspec.structs.replace(sound, **said)
-    if _has_peaks(connection, content):
-        sound = with_peaks(sound)
+    sound = analysis_rows.with_computed(connection, content, sound)
     was = {"sound": taken.seq, "rev": taken.rev, "object": taken.object, "doc": taken.doc}
     made = {"step": new_id(), "kind": "changed", "at": file.at}
     connection.execute(revisions.insert().values(was | made))
@@ -260,11 +257,6 @@ def _new_revision(
     values = columns_of(sound) | {"object": content, "changed": change}
     connection.execute(sounds.update().where(sounds.c.seq == taken.seq).values(values))
     return Admitted(values["doc"], taken.id, created=True)
-
-
-def _has_peaks(connection: Connection, content: int) -> bool:
-    state = select(object_rows.c.peaks_state).where(object_rows.c.seq == content)
-    return bool(connection.execute(state).scalar_one() == "ready")
 
 
 def _oldest_with(connection: Connection, content: int) -> Row[*tuple[Any, ...]] | None:

@@ -18,7 +18,8 @@ from sqlalchemy import Connection, Row, bindparam, exists, func, select
 
 from sonoteca_server.catalog import Catalog, feed
 from sonoteca_server.catalog.schema import objects, repositories, sounds
-from sonoteca_server.library.repositories import checked_name, find_or_make
+from sonoteca_server.library import analysis_rows
+from sonoteca_server.library.repositories import HIDDEN, checked_name, find_or_make
 from sonoteca_server.library.sounds import Content
 from sonoteca_server.library.unused import drop_object, is_used
 from sonoteca_server.storage import Blob, BlobMissingError, Blobs, Incoming
@@ -29,8 +30,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _PIECE = 1 << 20
-# The state of a waveform that nobody asked for: of what `/data` put and no sound uses.
-NO_PEAKS = "none"
+# Of so many blobs it is kept whether they are WAVs.
+_KINDS = 10_000
 
 
 class DigestMismatchError(SonotecaError):
@@ -51,7 +52,8 @@ class ObjectInUseError(ConflictError):
 
     def __init__(self) -> None:
         super().__init__(
-            "these bytes are a sound's: delete the sound, and they go when it goes from the trash"
+            "these bytes are a sound's or an archive's: delete the sound, and they go when it goes "
+            "from the trash, or when the archive expires"
         )
 
 
@@ -105,6 +107,7 @@ class Objects:
     def __init__(self, catalog: Catalog, blobs: Blobs) -> None:
         self._catalog = catalog
         self._blobs = blobs
+        self._kinds: dict[str, bool] = {}
 
     async def put(self, repository: str, part: Incoming, *, expected: str | None = None) -> None:
         """Have these bytes in the repository; they are there already when they were put before."""
@@ -115,12 +118,20 @@ class Objects:
 
     async def content(self, repository: str, oid: str, name: str) -> Content:
         """The bytes with this digest; NotFoundError when the repository has none."""
-        row = await self._catalog.glance(_find, checked_name(repository), oid)
+        row = await self._catalog.recall(_find, checked_name(repository), oid)
         if row is None:
             raise _not_found(repository, oid)
-        is_wav = row.used or await asyncio.to_thread(_is_wav, self._blobs, row.blob)
+        is_wav = row.used or await self._is_wav(row.blob)
         name = name or f"{oid[:12]}.{'wav' if is_wav else 'bin'}"
         return Content(row.blob, row.oid, row.size, name, row.created, is_wav)
+
+    async def _is_wav(self, key: str) -> bool:
+        """Whether a blob can be heard: its head is read once, as its bytes never change."""
+        if key not in self._kinds:
+            while len(self._kinds) >= _KINDS:
+                del self._kinds[next(iter(self._kinds))]
+            self._kinds[key] = await asyncio.to_thread(_is_wav, self._blobs, key)
+        return self._kinds[key]
 
     async def list_missing(self, repository: str, digests: list[str]) -> list[str]:
         """Those of the digests that the repository has no bytes of, in the order given."""
@@ -134,7 +145,15 @@ class Objects:
 
 async def keep(catalog: Catalog, blobs: Blobs, part: Incoming, repository: str) -> Kept:
     """Make a part durable as a blob, and look whether the one that is there is still good."""
-    name = checked_name(repository)
+    return await _keep(catalog, blobs, part, checked_name(repository))
+
+
+async def keep_hidden(catalog: Catalog, blobs: Blobs, part: Incoming) -> Kept:
+    """Make a part durable as a blob, for an archive alone."""
+    return await _keep(catalog, blobs, part, HIDDEN)
+
+
+async def _keep(catalog: Catalog, blobs: Blobs, part: Incoming, name: str) -> Kept:
     known = await catalog.read(_find, name, part.sha256)
     damaged = None
     if known is not None:
@@ -205,6 +224,7 @@ def hold(connection: Connection, kept: Kept, at: str, *, put: bool = False) -> H
     then its row is in the way of ours, nothing of this is kept, and the catalogue calls us again.
     """
     repository = find_or_make(connection, kept.repository, at)
+    is_heard = not put and kept.repository != HIDDEN
     content = {"size": kept.size, "blob": kept.blob, "crc32": kept.crc32}
     row = connection.execute(
         select(objects.c.seq, objects.c.blob, objects.c.put, objects.c.peaks_state).where(
@@ -213,7 +233,7 @@ def hold(connection: Connection, kept: Kept, at: str, *, put: bool = False) -> H
     ).first()
     if row is None:
         values = {"repository": repository, "oid": kept.sha256, "put": int(put), "created": at}
-        state = {"peaks_state": NO_PEAKS} if put else {}
+        state = {} if is_heard else analysis_rows.UNWANTED
         made = connection.execute(objects.insert().values(values | content | state))
         assert made.inserted_primary_key is not None
         return Held(repository, int(made.inserted_primary_key[0]), unused=None)
@@ -222,16 +242,10 @@ def hold(connection: Connection, kept: Kept, at: str, *, put: bool = False) -> H
         changed |= content
     if changed:
         connection.execute(objects.update().where(objects.c.seq == row.seq).values(changed))
-    if not put:
-        want_peaks(connection, row.seq)
+    if is_heard:
+        analysis_rows.want(connection, row.seq)
     unused = row.blob if "blob" in changed else kept.blob
     return Held(repository, row.seq, unused=unused)
-
-
-def want_peaks(connection: Connection, seq: int) -> None:
-    """A sound is to use this object: its waveform is computed, if nobody wanted it so far."""
-    unasked = (objects.c.seq == seq) & (objects.c.peaks_state == NO_PEAKS)
-    connection.execute(objects.update().where(unasked).values(peaks_state="pending"))
 
 
 def fault_of(blobs: Blobs, key: str, size: int, sha256: str | None = None) -> str | None:

@@ -22,13 +22,15 @@ from sqlalchemy import (
 
 from sonoteca_server.catalog import Catalog, feed, pages
 from sonoteca_server.catalog.schema import objects, repositories, revisions, sounds
-from sonoteca_server.library.unused import drop_object
+from sonoteca_server.library.unused import drop_object, in_archives
 from sonoteca_shared import names, routes
 from sonoteca_shared.errors import BadRequestError, ConflictError, NameTakenError, NotFoundError
 from sonoteca_shared.models import Repository, Sound
 
 VISIBILITIES = ("members", "own")
 _BATCH = 1_000
+# Where the files of archives lie. No one else's repository can be called so, and no path leads in.
+HIDDEN = ".archives"
 
 T = TypeVar("T")
 RepositoryRow = Row[*tuple[Any, ...]]
@@ -96,8 +98,8 @@ def checked_name(name: str) -> str:
 
 
 def find_or_make(connection: Connection, name: str, at: str) -> int:
-    """The repository's row; the first upload that names it makes it."""
-    query = select(repositories.c.seq).where(repositories.c.name == checked_name(name))
+    """The row of a repository whose name was checked; the first upload that names it makes it."""
+    query = select(repositories.c.seq).where(repositories.c.name == name)
     found = connection.execute(query).scalar()
     return int(found) if found is not None else _insert(connection, name, "members", at)
 
@@ -106,13 +108,15 @@ def _insert(connection: Connection, name: str, visibility: str, at: str) -> int:
     values = {"name": name, "visibility": visibility, "created": at}
     made = connection.execute(repositories.insert().values(values))
     assert made.inserted_primary_key is not None
-    feed.append(connection, "repository.created", name, 1, at)
+    if name != HIDDEN:  # which nobody hears of
+        feed.append(connection, "repository.created", name, 1, at)
     return int(made.inserted_primary_key[0])
 
 
 def _page(connection: Connection, ask: pages.Ask) -> pages.Page:
     order = pages.Order(repositories.c.name, repositories.c.seq)
-    return pages.find_page(connection, _counted(), order, ask)
+    listed = _counted().where(repositories.c.name != HIDDEN)
+    return pages.find_page(connection, listed, order, ask)
 
 
 def _find(connection: Connection, name: str) -> RepositoryRow:
@@ -212,6 +216,7 @@ def _remove(connection: Connection, name: str) -> None:
         objects.c.put == 0,
         objects.c.seq.not_in(select(sounds.c.object)),
         objects.c.seq.not_in(select(revisions.c.object)),
+        objects.c.seq.not_in(in_archives()),
     )
     waiting = connection.execute(idle).all()
     held = _held(connection, row, len(waiting))

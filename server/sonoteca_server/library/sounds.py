@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, select
 
 from sonoteca_server.catalog import Catalog
-from sonoteca_server.catalog.schema import MAX_KEY, objects, sound_tags, sounds
+from sonoteca_server.catalog.schema import ANALYSE_NEW, MAX_KEY, objects, sound_tags, sounds
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_shared import routes
 from sonoteca_shared.errors import NotFoundError
@@ -54,17 +54,17 @@ class Sounds:
 
     async def doc(self, sound_id: str) -> Sound:
         """The sound with this id."""
-        row = await self._present(sound_id)
+        row = _present(await self.catalog.glance(_find_doc, sound_id))
         return msgspec.json.decode(row.doc, type=Sound)
 
     async def content(self, sound_id: str) -> Content:
         """The bytes of the sound's present revision."""
-        row = await self._present(sound_id)
-        return self._content(row, row.name)
+        row = _present(await self.catalog.recall(_find_content, sound_id))
+        return Content(row.blob, row.oid, row.size, row.name, row.created)
 
     async def peaks(self, sound_id: str) -> PeaksFile:
         """How far the waveform overview of this sound is."""
-        row = await self._present(sound_id)
+        row = _present(await self.catalog.recall(_find_content, sound_id))
         path = self._blobs.path(row.peaks_blob) if row.peaks_blob else None
         return PeaksFile(row.peaks_state, path, row.oid, row.peaks_blob)
 
@@ -73,35 +73,40 @@ class Sounds:
         await self.catalog.write(_lose_peaks, lost.blob)
         self._announce()
 
-    async def _present(self, sound_id: str) -> Row[*tuple[Any, ...]]:
-        """The sound's row, unless it is in the trash."""
-        row = await self.catalog.glance(_find, sound_id)
-        if row is None:
-            raise NotFoundError("there is no sound with this id")
-        return row
-
-    def _content(self, row: Row[*tuple[Any, ...]], name: str) -> Content:
-        return Content(row.blob, row.oid, row.size, name, row.created)
-
 
 def _lose_peaks(connection: Connection, blob: str | None) -> None:
-    values = {"peaks_state": "pending", "peaks_tries": 0, "peaks_blob": None}
+    again = {"analysis": ANALYSE_NEW, "analysis_tries": 0}
+    values = {"peaks_state": "pending", "peaks_blob": None, **again}
     connection.execute(objects.update().where(objects.c.peaks_blob == blob).values(values))
 
 
 # Made once: it is asked for every part of every download.
-_SOUND = (
+_BYTES = (
     select(
-        sounds.c.doc, sounds.c.name, objects.c.oid, objects.c.size, objects.c.blob,
-        objects.c.created, objects.c.peaks_state, objects.c.peaks_blob,
+        sounds.c.name, objects.c.oid, objects.c.size, objects.c.blob, objects.c.created,
+        objects.c.peaks_state, objects.c.peaks_blob,
     )
     .join(objects, objects.c.seq == sounds.c.object)
     .where(sounds.c.id == bindparam("id"), sounds.c.trashed.is_(None))
 )  # fmt: skip
+_DOC = select(sounds.c.doc).where(sounds.c.id == bindparam("id"), sounds.c.trashed.is_(None))
+
+_Found: TypeAlias = Row[*tuple[Any, ...]] | None
 
 
-def _find(connection: Connection, sound_id: str) -> Row[*tuple[Any, ...]] | None:
-    return connection.execute(_SOUND, {"id": sound_id}).first()
+def _find_content(connection: Connection, sound_id: str) -> _Found:
+    return connection.execute(_BYTES, {"id": sound_id}).first()
+
+
+def _find_doc(connection: Connection, sound_id: str) -> _Found:
+    return connection.execute(_DOC, {"id": sound_id}).first()
+
+
+def _present(row: _Found) -> Row[*tuple[Any, ...]]:
+    """The row that was found, unless there is none, or its sound is in the trash."""
+    if row is None:
+        raise NotFoundError("there is no sound with this id")
+    return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +210,3 @@ def _storable(value: Any) -> Any:
 
 def _key(text: str) -> str:
     return sort_key(text)[:MAX_KEY]
-
-
-def with_peaks(sound: Sound) -> Sound:
-    """The sound once its waveform overview can be asked for."""
-    link = routes.fill(routes.SOUND_PEAKS, id=sound.id)
-    return msgspec.structs.replace(sound, links=Links(file=sound.links.file, peaks=link))

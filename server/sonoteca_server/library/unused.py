@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, or_, select
+from sqlalchemy import Connection, Row, Select, exists, or_, select
 
-from sonoteca_server.catalog.schema import objects, revisions, sounds, unused
+from sonoteca_server.catalog.schema import archive_members, objects, revisions, sounds, unused
 
 # Of blobs that no row names, and rows that nobody uses: what the notes are called.
 UNUSED_BLOB = "unused-blob "
@@ -15,10 +15,17 @@ UNUSED_OBJECT = "unused-object "
 
 
 def is_used(connection: Connection, seq: int) -> bool:
-    """Whether a sound uses this object, or did in a revision that can come back."""
+    """Whether a sound uses this object, or one of its earlier revisions, or an archive."""
     by_sound = exists().where(sounds.c.object == seq)
     by_revision = exists().where(revisions.c.object == seq)
-    return bool(connection.execute(select(or_(by_sound, by_revision))).scalar_one())
+    by_archive = exists().where(archive_members.c.object == seq)
+    return bool(connection.execute(select(or_(by_sound, by_revision, by_archive))).scalar_one())
+
+
+def in_archives() -> Select[Any]:
+    """The objects that archives hold: an archive stays what it was until it expires."""
+    # A NULL among them would make every “not in” of SQL unknown.
+    return select(archive_members.c.object).where(archive_members.c.object.is_not(None))
 
 
 def note_unused(connection: Connection, names: Iterable[str], at: float) -> None:

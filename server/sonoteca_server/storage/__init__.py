@@ -46,7 +46,19 @@ class Listed:
     kept: float
 
 
-class Incoming(Protocol):
+class Sink(Protocol):
+    """What bytes can be added to until they are dropped, one call at a time."""
+
+    def append(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Add bytes at the end; NoSpaceError when they do not fit."""
+        ...
+
+    def discard(self) -> None:
+        """Drop the bytes."""
+        ...
+
+
+class Incoming(Sink, Protocol):
     """Bytes on their way in: appended, hashed as they come, readable again, then kept or dropped.
 
     Not thread-safe: one call at a time, from whichever thread.
@@ -65,10 +77,6 @@ class Incoming(Protocol):
     @property
     def crc32(self) -> int:
         """The CRC-32 of all bytes so far, as a zip has it."""
-        ...
-
-    def append(self, data: bytes | bytearray | memoryview, /) -> None:
-        """Add bytes at the end; NoSpaceError when they do not fit."""
         ...
 
     def read_at(self, offset: int, count: int, /) -> bytes:

@@ -5,12 +5,17 @@ SQLite cannot open a catalogue without a byte to spare: after a crash it writes 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+from sonoteca_shared.errors import NoSpaceError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 # Several files, since a disk can run out of names as well.
 _FILES = 8
 _FILE_BYTES = 1 << 20
@@ -38,7 +43,7 @@ class Ballast:
                         _reserve(path)
                         self.missing -= _FILE_BYTES
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                if error.errno not in _FULL:
                     raise
 
     def give_up(self) -> bool:
@@ -71,3 +76,14 @@ def _reserve(path: Path) -> None:
         raise
     finally:
         os.close(fd)
+
+
+@contextlib.contextmanager
+def full_disk_told() -> Iterator[None]:
+    """NoSpaceError in the place of what the system says of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoSpaceError from error
+        raise

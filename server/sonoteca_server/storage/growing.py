@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import zlib
@@ -11,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from sonoteca_server.storage.local import Part, full_disk_told, make_folder, sync_folder
+from sonoteca_server.storage.ballast import full_disk_told
+from sonoteca_server.storage.local import Part, make_folder, sync_folder
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.ids import is_id
 
@@ -55,12 +57,18 @@ class GrowingPart(Part, Generic[L]):
         self._new_listener = new_listener
         self._begin_hearing()
 
-    def open(self) -> None:
-        """Open the file, and cut off what is not certain; PartLostError when it has too little."""
+    def open(self, *, alone: bool = False) -> None:
+        """Open the file, and cut off what is not certain; PartLostError when it has too little.
+
+        `alone` is PartLostError too while another one who asked for that has it open.
+        """
         try:
             fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise PartLostError(f"the bytes of the upload {self.path.name} are gone") from error
+        if alone and not _locked(fd):
+            os.close(fd)
+            raise PartLostError(f"another process has the part {self.path.name}")
         present = os.fstat(fd).st_size
         if present < self.size:
             os.close(fd)
@@ -126,10 +134,10 @@ class GrowingPart(Part, Generic[L]):
 
 
 class GrowingParts:
-    """The growing parts of one library, each a file named by its upload."""
+    """The growing parts of one library, each a file named by its upload, or by what else it is."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / "uploads"
+    def __init__(self, folder: Path, name: str = "uploads") -> None:
+        self._folder = folder / name
         make_folder(self._folder)
 
     def begin(self, key: str) -> None:
@@ -147,8 +155,17 @@ class GrowingParts:
         self._path(key).unlink(missing_ok=True)
 
     def list_keys(self) -> Iterator[str]:
-        """The uploads that have a part here."""
+        """The names of the parts that are here."""
         return (path.name for path in self._folder.iterdir() if is_id(path.name))
 
     def _path(self, key: str) -> Path:
         return self._folder / key
+
+
+def _locked(fd: int) -> bool:
+    """Claim an open file for whoever holds this descriptor; the system lets go of it by itself."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import os
 import re
@@ -13,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sonoteca_server.storage import BlobMissingError, Incoming, Listed
-from sonoteca_server.storage.ballast import Ballast
+from sonoteca_server.storage.ballast import Ballast, full_disk_told
+from sonoteca_server.storage.spool import Spool
 from sonoteca_shared.errors import NoSpaceError
 from sonoteca_shared.ids import is_id, new_id
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _SHARD = re.compile("[0-9a-f]{2}")
 
 
@@ -144,6 +142,10 @@ class LocalBlobs:
         """A new, empty part; NoSpaceError when the disk has no room for its name."""
         return Part(self._incoming / new_id(), self._pinned)
 
+    def spool(self) -> Spool:
+        """A file without a name, for bytes of one request that are never kept."""
+        return Spool(self._incoming)
+
     def keep(self, part: Incoming) -> str:
         """Give a part its place among the blobs; its key. Durable when this returns."""
         assert isinstance(part, Part)  # a part comes back to the store that began it
@@ -192,6 +194,11 @@ class LocalBlobs:
         """Drop a blob that no row names."""
         self.path(key).unlink(missing_ok=True)
 
+    def room(self, *, least: int) -> int:
+        """How many bytes fit until only `least` are free."""
+        free = shutil.disk_usage(self._blobs).free
+        return max(0, free - least - self.ballast.missing)
+
     def check_room(self, count: int, *, least: int) -> None:
         """NoSpaceError unless `count` more bytes would leave `least` free on the volume.
 
@@ -211,17 +218,6 @@ def make_folder(folder: Path) -> None:
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
-
-
-@contextlib.contextmanager
-def full_disk_told() -> Iterator[None]:
-    """NoSpaceError in the place of what the system says of a full disk."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise NoSpaceError from error
-        raise
 
 
 def _moment(key: str) -> float:

@@ -21,7 +21,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
-from sonoteca_server.storage import Blob, BlobDamagedError, Blobs
+from sonoteca_server.storage import Blob, BlobDamagedError
 from sonoteca_server.wire.pagecache import is_cached, warm
 from sonoteca_server.wire.sendfile import (
     CAN_SEND_FILES,
@@ -106,10 +106,18 @@ def extents_of(body: Body, pieces: Pieces) -> Iterator[Extent]:
             yield from body.cut(piece)
 
 
+class Source(Protocol):
+    """Where the blobs of extents are: a store, or one file alone."""
+
+    def open(self, key: str, /) -> Blob:
+        """A blob, to be read."""
+        ...
+
+
 class Outlet:
     """Sends extents as the body of one answer; holds open the blob that was needed last."""
 
-    def __init__(self, blobs: Blobs, handler: RequestHandler) -> None:
+    def __init__(self, blobs: Source, handler: RequestHandler) -> None:
         self._blobs = blobs
         self._handler = handler
         self._key = ""
@@ -188,7 +196,7 @@ class _Near:
 _near = _Near(1_000)
 
 
-def open_blob(blobs: Blobs, key: str, size: int) -> Blob:
+def open_blob(blobs: Source, key: str, size: int) -> Blob:
     """Open a blob, which blocks; BlobDamagedError when it is not what its row says."""
     blob = blobs.open(key)
     if blob.size != size:

@@ -65,6 +65,25 @@ class PeaksPendingError(SonotecaError):
         self.headers = {"Retry-After": "1"}
 
 
+class ArchivePendingError(SonotecaError):
+    """The archive is not ready yet."""
+
+    code = "archive-pending"
+
+    def __init__(self) -> None:
+        super().__init__("the files of this archive are still being fetched")
+        self.headers = {"Retry-After": "2"}
+
+
+class ArchiveGoneError(SonotecaError):
+    """The archive was cancelled."""
+
+    code = "archive-gone"
+
+    def __init__(self) -> None:
+        super().__init__("this archive was cancelled: create another one")
+
+
 class StoppingError(SonotecaError):
     """The server is about to end and takes no more requests."""
 

@@ -12,6 +12,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
 
 from multipart import (
     MultipartError,
@@ -21,7 +22,7 @@ from multipart import (
 )
 from tornado.iostream import IOStream, StreamClosedError
 
-from sonoteca_server.storage import Incoming
+from sonoteca_server.storage import Sink
 from sonoteca_server.wire.connections import GuardedStream
 from sonoteca_server.wire.errors import BodyBrokenError, TooLargeError
 from sonoteca_server.wire.patience import Awaits
@@ -40,7 +41,10 @@ _disk = ThreadPoolExecutor(16, "intake")
 _listening = ThreadPoolExecutor(4, "listening")
 
 
-class Intake:
+_Part = TypeVar("_Part", bound=Sink)
+
+
+class Intake(Generic[_Part]):
     """Takes a body piece by piece into a part; one block at work in a thread, order kept.
 
     `check_room` is asked before each block, with its size, and raises when the disk is too full;
@@ -49,7 +53,7 @@ class Intake:
 
     def __init__(
         self,
-        part: Incoming,
+        part: _Part,
         *,
         limit: int,
         check_room: Callable[[int], None],
@@ -99,7 +103,7 @@ class Intake:
             if filled:
                 await self._hand_over(buffer[:filled])
 
-    async def finish(self) -> Incoming:
+    async def finish(self) -> _Part:
         """The part with every byte in it, not yet on the disk."""
         await self._flush()
         await self._settle()
@@ -148,16 +152,25 @@ def _buffer(size: int) -> memoryview:
 class Form:
     """A multipart/form-data body (RFC 7578): its one file goes to the intake.
 
-    Of its fields those that are wanted are kept, the others are read and forgotten.
+    Of its fields those that are wanted are kept, the others are read and forgotten. A part of the
+    name `file_field` has to be a file, where that is given.
     """
 
-    def __init__(self, content_type: str, intake: Intake, wanted: Collection[str]) -> None:
+    def __init__(
+        self,
+        content_type: str,
+        intake: Intake[Any],
+        wanted: Collection[str],
+        *,
+        file_field: str = "",
+    ) -> None:
         _, options = parse_options_header(content_type)
         if not options.get("boundary"):
             raise BodyBrokenError("the multipart body has no boundary in its Content-Type")
         self._parser = PushMultipartParser(options["boundary"], max_segment_count=1_000)
         self._intake = intake
         self._wanted = wanted
+        self._file_field = file_field
         self._segment: MultipartSegment | None = None
         self._fields: dict[str, bytearray] = {}
         self.filename: str | None = None
@@ -199,6 +212,11 @@ class Form:
             if self.filename is not None:
                 raise BadRequestError("the form has two files: send one file a request")
             self.filename = head.filename
+        elif self._file_field and head.name == self._file_field:
+            raise BadRequestError(
+                f"the part “{head.name}” is text, not a file: send the file itself "
+                f"(with curl: -F {head.name}=@myfile.wav)"
+            )
         elif head.name in self._wanted:
             if head.name in self._fields:
                 raise BadRequestError(f"the field “{head.name}” is given twice; give it once")

@@ -5,10 +5,15 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from sonoteca_server.catalog.feed import CursorExpiredError
+from sonoteca_server.jobs.conversion import ConversionsFullError, NoConverterError, UnfitError
+from sonoteca_server.jobs.outward import ExchangeError
+from sonoteca_server.jobs.sources import UndecodableError
 from sonoteca_server.library.editing import RevisionMismatchError
 from sonoteca_server.library.objects import DigestMismatchError
 from sonoteca_server.storage import BlobDamagedError
 from sonoteca_server.wire.errors import (
+    ArchiveGoneError,
+    ArchivePendingError,
     ForeignOriginError,
     MediaTypeError,
     MethodNotAllowedError,
@@ -48,6 +53,12 @@ STATUSES: tuple[tuple[type[SonotecaError], int], ...] = (
     (DigestMismatchError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (CursorExpiredError, HTTPStatus.GONE),
     (PeaksPendingError, HTTPStatus.CONFLICT),
+    (ArchivePendingError, HTTPStatus.CONFLICT),
+    (ArchiveGoneError, HTTPStatus.GONE),
+    (UndecodableError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (UnfitError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (ConversionsFullError, HTTPStatus.TOO_MANY_REQUESTS),
+    (NoConverterError, HTTPStatus.SERVICE_UNAVAILABLE),
     (TooManyError, HTTPStatus.TOO_MANY_REQUESTS),
     (ConflictError, HTTPStatus.CONFLICT),
     (PreconditionRequiredError, HTTPStatus.PRECONDITION_REQUIRED),
@@ -60,6 +71,7 @@ STATUSES: tuple[tuple[type[SonotecaError], int], ...] = (
     (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (NoSpaceError, HTTPStatus.INSUFFICIENT_STORAGE),
     (BlobDamagedError, HTTPStatus.INTERNAL_SERVER_ERROR),
+    (ExchangeError, HTTPStatus.BAD_GATEWAY),
     (StoppingError, HTTPStatus.SERVICE_UNAVAILABLE),
     (MisdirectedError, HTTPStatus.MISDIRECTED_REQUEST),
     (ForeignOriginError, HTTPStatus.FORBIDDEN),
@@ -74,6 +86,11 @@ _TITLES = {
     "bad-request": "The request is not right",
     "name-taken": "The name is taken",
     "too-many-requests": "Too many searches at the same time",
+    "undecodable": "This cannot be read as a sound",
+    "truncated": "The sound is not whole",
+    "conversion-unfit": "This sound cannot become what was asked for",
+    "conversions-full": "Too many conversions are waiting",
+    "no-converter": "Nothing can be converted here",
     "no-space": "The server's disk is full",
     "too-large": "The file is too large",
     "not-linear": "This sound cannot be cut without decoding it",
@@ -82,9 +99,15 @@ _TITLES = {
     "not-empty": "The repository is not empty",
     "offset-mismatch": "The upload stands at another byte",
     "upload-gone": "The upload is not there any more",
-    "object-in-use": "A sound uses these bytes",
+    "archive-pending": "The archive is not ready yet",
+    "archive-gone": "The archive is not there any more",
+    "archive-ended": "The archive takes no more files",
+    "idempotency-key-reused": "The Idempotency-Key came with another request",
+    "object-in-use": "A sound or an archive uses these bytes",
     "blob-damaged": "The stored bytes are damaged",
     "blob-missing": "The stored bytes are missing",
+    "address-not-public": "This server does not go there",
+    "bad-url": "This URL cannot be fetched",
     "internal": "Something went wrong on the server",
 }
 

@@ -1,0 +1,124 @@
+"""Carries out one transfer, whichever way its bytes go, and notes in its row how far it is."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from sonoteca_desktop.client import Client
+from sonoteca_desktop.transfers import target
+from sonoteca_desktop.transfers.connections import Connections
+from sonoteca_desktop.transfers.control import Control
+from sonoteca_desktop.transfers.download import Download, Landed, Wanted
+from sonoteca_desktop.transfers.entry import Entry
+from sonoteca_desktop.transfers.journal import Row
+from sonoteca_desktop.transfers.plan import Kind
+from sonoteca_desktop.transfers.roster import Roster
+from sonoteca_desktop.transfers.segments import Segments
+from sonoteca_desktop.transfers.soundcache import SoundCache
+from sonoteca_desktop.transfers.source import size_to_send
+from sonoteca_desktop.transfers.tus import Tus
+from sonoteca_desktop.transfers.upload import Arrived, Begun, Offer, Upload, end_quietly
+
+_logger = logging.getLogger(__name__)
+
+
+class Carrier:
+    """What the workers do with a transfer; what becomes of its state is for the queue to say."""
+
+    def __init__(
+        self,
+        client: Client,
+        roster: Roster,
+        connections: Connections,
+        *,
+        heard: SoundCache | None,
+        repository: str,
+    ) -> None:
+        self._client = client
+        self._roster = roster
+        self._connections = connections
+        self._heard = heard
+        self._repository = repository
+
+    def prepare(self, row: Row) -> None:
+        """Look whether it can be done here at all, or raise; it does not count as running yet."""
+        if row.kind is Kind.DOWNLOAD:
+            target.check_room(row.path.parent, row.size - row.durable)
+        else:
+            row.size = size_to_send(row.path)
+
+    def carry(self, entry: Entry, control: Control) -> Landed | Arrived:
+        """Move all bytes that are still to be moved."""
+        with self._connections.one(control):
+            if entry.row.kind is Kind.UPLOAD:
+                return self._send(entry, control)
+            return self._fetch(entry, control)
+
+    def commit(self, entry: Entry, position: int) -> None:
+        """So many bytes are safe."""
+        with self._roster.changing():
+            entry.commit(position)
+            self._roster.touch(entry)
+        self._roster.write()
+
+    def begin_again(self, entry: Entry) -> bool:
+        """Forget what has come; whether nothing is left of it."""
+        # Before: the journal must never count bytes that are gone.
+        self._keep(entry, Segments.begin(entry.row.size))
+        entry.progressed(0)
+        return self.drop(entry.row)
+
+    def drop(self, row: Row) -> bool:
+        """Remove what came of a transfer so far, here or on the server; whether it is gone."""
+        if row.kind is Kind.UPLOAD:
+            if row.url:
+                end_quietly(Tus(self._client), row.url)
+                row.url = ""
+            row.stamp = ""  # whatever was wrong with it: look at the file anew
+            return True
+        try:
+            target.part_path(row.path, row.tag).unlink(missing_ok=True)
+        except OSError as error:
+            _logger.warning("Cannot remove the part file of %s: %s", row.path, error)
+            return False
+        return True
+
+    def _send(self, entry: Entry, control: Control) -> Arrived:
+        row = entry.row
+        offer = Offer(row.path, row.name, row.folder, self._repository)
+        begun = Begun(row.sha256, row.stamp, row.url, row.durable)
+        remember = partial(self._remember, entry)
+        return Upload(self._client, offer, begun, control, remember, tries=row.tries).run()
+
+    def _fetch(self, entry: Entry, control: Control) -> Landed:
+        row = entry.row
+        part = target.part_path(row.path, row.tag)
+        landed = Download(
+            self._client,
+            Wanted(row.url, row.size, row.etag, row.sha256, row.path, part),
+            Segments.read(row.segments, size=row.size, safe=row.durable),
+            control,
+            remember=partial(self._keep, entry),
+            cache=None if self._heard is None else self._heard.open(row.sha256, row.size),
+            connections=self._connections,
+        ).run()
+        if self._heard is not None:
+            self._heard.drop(row.sha256)
+        return landed
+
+    def _keep(self, entry: Entry, segments: Segments) -> None:
+        with self._roster.changing():
+            entry.row.segments = segments.text
+            entry.commit(segments.safe)
+            self._roster.touch(entry)
+        self._roster.write()
+
+    def _remember(self, entry: Entry, begun: Begun) -> None:
+        row = entry.row
+        with self._roster.changing():
+            if begun.path != row.url:
+                row.durable = 0
+            row.sha256, row.stamp, row.url = begun.sha256, begun.stamp, begun.path
+            self._roster.touch(entry)
+        self._roster.write()

@@ -1,0 +1,171 @@
+"""From a recipe and a source to ffmpeg's arguments: from tables, but for numbers and texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sonoteca_server.jobs.ffmpeg import Ffmpeg
+from sonoteca_server.jobs.sources import Shape, Source
+from sonoteca_server.jobs.tags import moved
+from sonoteca_shared.recipes import FLOAT, Recipe
+
+VERSION = 1
+"""Goes into the tags of results; one more whenever the same recipe gives other bytes."""
+
+# Demuxers of sound in one file, of which none opens another file or a connection.
+_DEMUXERS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,gsm,loas,"
+    "matroska,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,nut,ogg,oma,rm,shn,sox,tak,truehd,tta,voc,w64,"
+    "wav,wv,xwma"
+)
+# What linear samples are called: the encoder of each format, and the samples that it takes.
+_LINEAR = {
+    ("wav", "8"): ("pcm_u8", "u8"),
+    ("wav", "16"): ("pcm_s16le", "s16"),
+    ("wav", "24"): ("pcm_s24le", "s32"),
+    ("wav", "32"): ("pcm_s32le", "s32"),
+    ("wav", FLOAT): ("pcm_f32le", "flt"),
+    ("aiff", "8"): ("pcm_s8", "u8"),
+    ("aiff", "16"): ("pcm_s16be", "s16"),
+    ("aiff", "24"): ("pcm_s24be", "s32"),
+    ("aiff", "32"): ("pcm_s32be", "s32"),
+    ("aiff", FLOAT): ("pcm_f32be", "flt"),
+    ("flac", "16"): ("flac", "s16"),
+    ("flac", "24"): ("flac", "s32"),
+}
+_CODED = {"mp3": "libmp3lame", "ogg": "libvorbis", "opus": "libopus", "m4a": "aac"}
+_BITRATES = {"mp3": 192_000, "m4a": 192_000}
+_MUXERS = {
+    "wav": ("-f", "wav", "-rf64", "auto"),
+    "flac": ("-f", "flac"),
+    "mp3": ("-f", "mp3", "-id3v2_version", "4"),
+    "ogg": ("-f", "ogg"),
+    "opus": ("-f", "opus"),
+    "m4a": ("-f", "ipod", "-movflags", "+faststart"),
+    "aiff": ("-f", "aiff", "-write_id3v2", "1"),
+}
+_ONE_STREAM = ("-map", "0:a:0", "-threads", "1", "-filter_threads", "1")
+# Reads the head alone, and says what is in there.
+DESCRIBING = [*_ONE_STREAM, "-t", "0", "-f", "null", "-"]
+_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
+MIXABLE = len(_LAYOUTS)
+"""The most channels of which it is known where they belong."""
+_BEXT = frozenset(("originator", "originator_reference", "time_reference", "coding_history"))
+# What a sound of unknown precision, or one that was computed, is kept with.
+_USUAL = "16"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One conversion: what, by which program, to what."""
+
+    ffmpeg: Ffmpeg
+    source: Source
+    recipe: Recipe
+
+    @property
+    def shape(self) -> Shape:
+        """How the source is sampled, which has to be known by now."""
+        assert self.source.shape is not None
+        return self.source.shape
+
+
+def reading(ffmpeg: Ffmpeg, source: Source) -> list[str]:
+    """The program, and how it reads a source that is its standard input."""
+    if not source.seeks:
+        protocol, address = "pipe", "pipe:0"
+    elif ffmpeg.has_fd:
+        protocol, address = "fd", "fd:"
+    else:
+        protocol, address = "file", "file:/dev/fd/0"
+    demuxers = ("-f", "wav") if source.is_wav else ("-format_whitelist", _DEMUXERS)
+    return [
+        *(ffmpeg.path, "-hide_banner", "-nostdin", "-nostats", "-v", "level+verbose", "-xerror"),
+        *("-protocol_whitelist", protocol, *demuxers, "-i", address),
+    ]
+
+
+def measuring(work: Work, gain: list[str]) -> list[str]:
+    """How it measures the loudness that the result would have with these filters."""
+    # Shorter than a block of the measurement no sound has a loudness.
+    measure = ("apad=whole_dur=0.4", "ebur128=peak=true:framelog=verbose")
+    filters = [*_region(work.recipe), *_remix(work), *gain, *measure]
+    return [*_ONE_STREAM, "-af", ",".join(filters), "-f", "null", "-"]
+
+
+def writing(work: Work, gain: list[str]) -> list[str]:
+    """How it writes what the recipe asks for into its standard output, which is a file."""
+    source, recipe = work.source, work.recipe
+    depth = depth_of(work.shape, recipe)
+    filters = [*_region(recipe), *_remix(work), *gain, _samples(work, depth, exact=not gain)]
+    if recipe.format in _CODED:
+        coding = ["-c:a", _CODED[recipe.format]]
+        if bitrate := recipe.bitrate or _BITRATES.get(recipe.format):
+            coding += "-b:a", str(bitrate)
+    else:
+        coding = ["-c:a", _LINEAR[recipe.format, depth][0]]
+    return [
+        *(*_ONE_STREAM, "-af", ",".join(filters), *coding, *_texts(source, recipe, work.shape)),
+        # Nothing of the day or of chance: the same bytes each time.
+        *("-fflags", "+bitexact", "-flags:a", "+bitexact"),
+        *(*_MUXERS[recipe.format], "-y", "file:/dev/fd/1"),
+    ]
+
+
+def depth_of(shape: Shape, recipe: Recipe) -> str:
+    """The bits of a sample that are asked for, else those of the source or the nearest."""
+    depths = recipe.target.depths
+    if recipe.bitdepth is not None or not depths:
+        return recipe.bitdepth or _USUAL
+    if shape.is_float:
+        return FLOAT if FLOAT in depths else depths[-1]
+    whole = [depth for depth in depths if depth != FLOAT]
+    bits = shape.bits or int(_USUAL)
+    return next((depth for depth in whole if int(depth) >= bits), whole[-1])
+
+
+def _region(recipe: Recipe) -> list[str]:
+    if not recipe.start and recipe.end is None:
+        return []
+    end = "" if recipe.end is None else f":end={recipe.end:.9f}"
+    return [f"atrim=start={recipe.start:.9f}{end}", "asetpts=PTS-STARTPTS"]
+
+
+def _remix(work: Work) -> list[str]:
+    """Fewer or more channels, in floating point and never louder than full scale."""
+    count = work.recipe.channels
+    if count is None or count == work.shape.channels or count > MIXABLE:
+        return []
+    return [f"aresample=ochl={_LAYOUTS[count - 1]}:osf=flt:rematrix_maxval=1"]
+
+
+def _samples(work: Work, depth: str, *, exact: bool) -> str:
+    """The last filter: rate and depth in one step, so that samples are rounded once."""
+    recipe, shape = work.recipe, work.shape
+    options: list[str] = []
+    if recipe.samplerate not in (None, shape.samplerate):
+        resampler = "resampler=soxr:precision=28" if work.ffmpeg.has_soxr else "filter_size=64"
+        options += f"osr={recipe.samplerate}", resampler
+        exact = False
+    if recipe.format not in _CODED:
+        options.append(f"osf={_LINEAR[recipe.format, depth][1]}")
+        exact = exact and not _remix(work) and shape.bits > 0
+        if depth not in ("32", FLOAT) and not (exact and shape.bits <= int(depth)):
+            options.append("dither_method=triangular")
+            if depth == "24":
+                # Single precision has no bits left for noise below the 24th.
+                options.append("output_sample_bits=24:internal_sample_fmt=dblp")
+    return "=".join(filter(None, ("aresample", ":".join(options))))
+
+
+def _texts(source: Source, recipe: Recipe, shape: Shape) -> list[str]:
+    """What the source says of itself, as far as the target has a place for it."""
+    if not source.is_wav and not source.tags:
+        return ["-map_metadata", "0"]
+    tags = moved(source.tags, recipe, shape.samplerate)
+    told = ["-map_metadata", "0" if not source.is_wav else "-1"]
+    for name, text in tags.items():
+        told += "-metadata", f"{name}={text}"
+    if recipe.format == "wav" and _BEXT & tags.keys():
+        told += "-write_bext", "1"
+    return told

@@ -1,0 +1,196 @@
+"""A remote URL to a file of ours: resumed after every trouble, bounded, and never from inward."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sonoteca_server.jobs.addresses import Target, follow, parse_url
+from sonoteca_server.jobs.outward import Answer, BadAnswerError, CutOffError, ExchangeError, Outward
+from sonoteca_server.jobs.replies import (
+    EntityChangedError,
+    Standing,
+    StatusError,
+    is_redirect,
+    judge,
+    name_in,
+    refuse_page_bytes,
+)
+
+MAX_REDIRECTS = 5
+AT_ONCE = 8
+PER_HOST = 4
+_TRIES = 6
+_MOST_PAUSE_S = 60.0
+# So much more than ever before, and a server is taken for one that gets on.
+_PROGRESS = 1 << 20
+
+
+class RedirectsError(ExchangeError):
+    """One redirect after the other."""
+
+    code = "too-many-redirects"
+    lasting = True
+
+
+class TooSlowError(ExchangeError):
+    """The file took longer than a file may take."""
+
+    code = "too-slow"
+    lasting = True
+
+
+class Sink(Protocol):
+    """Where the bytes of one file go. What it raises by itself ends the fetch."""
+
+    @property
+    def standing(self) -> Standing:
+        """How far the file has come."""
+        ...
+
+    async def begin(self, standing: Standing, /) -> None:
+        """Drop what is there: the file begins anew, as this entity; refuses one that is too long.
+
+        With an offset it goes on from there, and only the rest is news.
+        """
+        ...
+
+    async def append(self, data: bytes, /) -> None:
+        """Take the next bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file that is here to its end; `proven` unless its server did not say where that is."""
+
+    name: str
+    size: int
+    proven: bool
+
+
+def pause_s(tries: int) -> float:
+    """How long to wait after so many tries in vain, in seconds: full jitter below 2, 4, 8 …"""
+    return random.uniform(0, min(_MOST_PAUSE_S, 2.0**tries))  # noqa: S311 - no secret
+
+
+class HostTurns:
+    """Turns at fetching: so many at once in all, fewer at one host, none at a host that said so."""
+
+    def __init__(self) -> None:
+        self._all = asyncio.Semaphore(AT_ONCE)
+        self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(PER_HOST)
+        )
+        self._closed_until: dict[str, float] = {}
+
+    @contextlib.asynccontextmanager
+    async def turn(self, host: str) -> AsyncIterator[None]:
+        """Wait for a turn at this host, and have it until the block is left."""
+        # The host's first: who waits for a slow host keeps nobody from another one.
+        async with self._hosts[host]:
+            now = asyncio.get_running_loop().time()
+            await asyncio.sleep(max(0.0, self._closed_until.get(host, 0.0) - now))
+            async with self._all:
+                yield
+
+    def close(self, host: str, seconds: float) -> None:
+        """Nobody has a turn at this host for so long."""
+        until = asyncio.get_running_loop().time() + seconds
+        self._closed_until[host] = max(until, self._closed_until.get(host, 0.0))
+
+
+class Fetcher:
+    """Fetches files; one for the process, so that its limits hold for all jobs together.
+
+    `max_s` is how long one file may take; `pause` how long to wait after so many tries in vain.
+    """
+
+    def __init__(
+        self, outward: Outward, *, max_s: float, pause: Callable[[int], float] = pause_s
+    ) -> None:
+        self._outward = outward
+        self._max_s = max_s
+        self._pause = pause
+        self._turns = HostTurns()
+
+    async def fetch(self, url: str, sink: Sink) -> Fetched:
+        """Bring the file to its end in the sink, going on from where it stands.
+
+        ExchangeError, BadUrlError or NotPublicError when that cannot be.
+        """
+        target, tries, left = parse_url(url), 0, self._max_s
+        clock = asyncio.get_running_loop().time
+        furthest = sink.standing.offset
+        while True:
+            async with self._turns.turn(target.host):
+                began = clock()
+                try:
+                    async with asyncio.timeout(left):
+                        return await self._attempt(target, sink)
+                except TimeoutError:
+                    raise self._too_slow(target) from None
+                except ExchangeError as error:
+                    failure = error
+                left -= clock() - began
+            tries = 0 if sink.standing.offset > furthest + _PROGRESS else tries + 1
+            furthest = max(furthest, sink.standing.offset)
+            left -= await self._wait(target, failure, tries, left)
+
+    async def _wait(self, target: Target, failure: ExchangeError, tries: int, left: float) -> float:
+        """Wait before the next try, for how long; raises the failure when there is to be none."""
+        if failure.lasting or tries >= _TRIES:
+            raise failure
+        wait = self._pause(tries)
+        if isinstance(failure, StatusError) and failure.retry_after_s:
+            wait = max(wait, failure.retry_after_s)
+            self._turns.close(target.host, wait)
+        if wait >= left:
+            raise failure
+        await asyncio.sleep(wait)
+        return wait
+
+    async def _attempt(self, asked: Target, sink: Sink) -> Fetched:
+        target, fields = asked, sink.standing.fields
+        for _ in range(MAX_REDIRECTS + 1):
+            async with self._outward.ask(target, fields=fields) as answer:
+                if not is_redirect(answer):
+                    try:
+                        return await _take(answer, sink, name_in(asked))
+                    except (EntityChangedError, BadAnswerError):
+                        # What such a server sent is not to be trusted: the file begins anew.
+                        await sink.begin(Standing())
+                        raise
+                target = follow(target, answer.field("location"))
+        raise RedirectsError(f"{asked.url} leads on and on, over {MAX_REDIRECTS} redirects")
+
+    def _too_slow(self, target: Target) -> TooSlowError:
+        return TooSlowError(f"{target.url} was not here within {self._max_s:.0f} seconds")
+
+
+async def _take(answer: Answer, sink: Sink, promised: str) -> Fetched:
+    """Put the body of an answer where it belongs."""
+    standing, end = judge(answer, sink.standing, promised)
+    await sink.begin(standing)
+    if end != standing.offset:
+        await _read(answer, sink, promised, end)
+    offset = sink.standing.offset
+    if standing.total is not None and offset < standing.total:
+        raise CutOffError(f"{answer.target.url} sent a part of the rest only")
+    return Fetched(standing.name, offset, answer.is_framed)
+
+
+async def _read(answer: Answer, sink: Sink, promised: str, end: int | None) -> None:
+    first = not sink.standing.offset
+    async for piece in answer.pieces():
+        if first:
+            refuse_page_bytes(piece, answer, promised)
+            first = False
+        if end is not None and sink.standing.offset + len(piece) > end:
+            raise BadAnswerError(f"{answer.target.url} sent more bytes than it had announced")
+        await sink.append(piece)

@@ -1,0 +1,127 @@
+"""Where a fetched file lands: a part that outlives this process.
+
+Bytes are synced before the ledger promises them, so what a killed process had told is never asked
+for again, and what it had not is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from sonoteca_server.jobs.ledger import Ledger
+from sonoteca_server.jobs.replies import Standing
+from sonoteca_server.storage.growing import GrowingPart, GrowingParts, PartLostError
+from sonoteca_shared.ids import new_id
+
+_CHECKPOINT_BYTES = 8 << 20
+_CHECKPOINT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many bytes all files of an archive may have, 0 for any; and who says what still fits."""
+
+    max_bytes: int
+    check_room: Callable[[int], None]
+
+
+class Landing:
+    """Where one file lands, going on from what an earlier process had made certain."""
+
+    def __init__(self, place: str, ledger: Ledger, parts: GrowingParts, limits: Limits) -> None:
+        self.part: GrowingPart[_Nobody] | None = None
+        self.standing = Standing()
+        self._place = place
+        self._ledger = ledger
+        self._parts = parts
+        self._limits = limits
+        self._key = ""
+        self._certain = _Certain()
+
+    async def open(self) -> None:
+        """Find what is there already; what another process still has, or lost, begins anew."""
+        self._key, standing = self._ledger.find(self._place)
+        if not self._key:
+            return
+        part = self._parts.resume(self._key, standing.offset, _Nobody)
+        try:
+            await asyncio.to_thread(part.open, alone=True)
+        except PartLostError:
+            self._set(Standing())
+            return
+        self.part = part
+        self._certain = _Certain(part.size)
+        self._set(standing)
+
+    async def begin(self, standing: Standing) -> None:
+        """Go on from the offset of the standing; without one the file begins anew."""
+        if standing.total is not None:
+            self._ledger.check(self._place, standing.total, self._limits.max_bytes)
+            self._limits.check_room(standing.total - standing.offset)
+        if standing.offset == 0:
+            await self.discard()
+            self._key = new_id()
+            self._ledger.keys.add(self._key)
+            await asyncio.to_thread(self._parts.begin, self._key)
+            self.part = self._parts.resume(self._key, 0, _Nobody)
+            await asyncio.to_thread(self.part.open, alone=True)
+            self._certain = _Certain()
+        self._set(standing)
+
+    async def append(self, data: bytes) -> None:
+        """Take the next bytes, and promise those so far now and then."""
+        assert self.part is not None
+        self._ledger.check(self._place, self.part.size + len(data), self._limits.max_bytes)
+        await asyncio.to_thread(self.part.append, data)
+        self._set(replace(self.standing, offset=self.part.size))
+        if self._certain.is_old(self.part.size):
+            self._limits.check_room(0)
+            await asyncio.to_thread(self.part.sync)
+            await self._ledger.promise(self._place, self._key, self.standing)
+            self._certain = _Certain(self.part.size)
+
+    async def finish(self) -> GrowingPart[_Nobody]:
+        """The part, which is whole, with the digests of all of it."""
+        assert self.part is not None
+        await asyncio.to_thread(self.part.catch_up)
+        return self.part
+
+    def close(self) -> None:
+        """Leave the bytes for whoever goes on with them."""
+        if self.part is not None:
+            self.part.close()
+
+    async def discard(self) -> None:
+        """Drop the bytes that are here."""
+        self.close()
+        self.part = None
+        if self._key:
+            await asyncio.to_thread(self._parts.discard, self._key)
+            self._ledger.keys.discard(self._key)
+
+    def _set(self, standing: Standing) -> None:
+        self.standing = standing
+        self._ledger.note(self._place, standing)
+
+
+class _Nobody:
+    """Whoever listens to any file; only sounds are listened to."""
+
+    def feed(self, part: bytes | bytearray | memoryview, /) -> None:
+        """Let them pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Certain:
+    """How many bytes are certain, and since when."""
+
+    size: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+    def is_old(self, size: int) -> bool:
+        """Whether so many bytes make it worth another sync."""
+        late = time.monotonic() - self.since >= _CHECKPOINT_S
+        return late or size - self.size >= _CHECKPOINT_BYTES

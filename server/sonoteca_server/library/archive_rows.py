@@ -1,0 +1,341 @@
+"""What the catalogue knows of archives: functions on a connection, for `archives.py` and its job.
+
+An archive of URLs is filled by a job, file by file: each is noted in the same transaction as the
+job's own checkpoint, so that it is fetched once, whoever is killed. Then `finish` decides what
+became of it. An archive of our own sounds goes the same way, within one transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
+
+from sonoteca_server.catalog import feed
+from sonoteca_server.catalog.schema import archive_members as members
+from sonoteca_server.catalog.schema import archives, objects
+from sonoteca_server.library.objects import Kept, hold
+from sonoteca_shared import routes
+from sonoteca_shared.entry_names import entry_name, unique_entries
+from sonoteca_shared.errors import ConflictError
+from sonoteca_shared.models import ArchiveStatus, FileError, Progress
+
+MANIFEST = "MANIFEST.json"
+# Whether a member is to come, is there, or will not come.
+PENDING, READY, FAILED = "pending", "ready", "failed"
+# An archive that nobody has finished in so long never will be.
+_ABANDONED_S = 7 * 86_400.0
+
+ArchiveRow = Row[*tuple[Any, ...]]
+
+
+class ArchiveState(StrEnum):
+    """How far an archive is."""
+
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class OnError(StrEnum):
+    """What becomes of an archive when one of its files cannot be had."""
+
+    SKIP = "skip"
+    FAIL = "fail"
+
+
+class ArchiveEndedError(ConflictError):
+    """The archive takes no more files: it was cancelled, or is finished, or has expired."""
+
+    code = "archive-ended"
+
+    def __init__(self) -> None:
+        super().__init__("the archive was cancelled, is finished or has expired: it takes no files")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What is noted of a new archive; it is kept for `keep_s` seconds once it is whole."""
+
+    hash: str
+    name: str
+    on_error: OnError
+    origin: str
+    callback_url: str | None
+    key_digest: str | None
+    request_digest: str | None
+    keep_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One of our sounds that is to be in an archive: its object, and where it stands."""
+
+    object: int
+    folder: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A file that is still to be fetched."""
+
+    position: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of an archive, and who wants to hear of it."""
+
+    hash: str
+    state: ArchiveState
+    origin: str
+    callback_url: str | None
+
+
+def add(connection: Connection, draft: Draft) -> int:
+    """Note a new archive, which is in progress; its row."""
+    now = feed.now(connection)
+    values = {
+        "hash": draft.hash,
+        "name": draft.name,
+        "state": ArchiveState.IN_PROGRESS,
+        "on_error": draft.on_error,
+        "origin": draft.origin,
+        "callback_url": draft.callback_url,
+        "key_digest": draft.key_digest,
+        "request_digest": draft.request_digest,
+        "keep_s": draft.keep_s,
+        "created": feed.timestamp(now),
+        "expires": now.timestamp() + _ABANDONED_S,
+    }
+    made = connection.execute(archives.insert().values(values))
+    assert made.inserted_primary_key is not None
+    return int(made.inserted_primary_key[0])
+
+
+def add_urls(connection: Connection, archive: int, urls: Sequence[str], job: str) -> None:
+    """Note the files that a job is to fetch."""
+    connection.execute(archives.update().where(archives.c.seq == archive).values(job=job))
+    rows = [
+        {"archive": archive, "position": position, "state": PENDING, "url": url}
+        for position, url in enumerate(urls)
+    ]
+    connection.execute(members.insert(), rows)
+
+
+def add_sounds(
+    connection: Connection, archive: int, chosen: Sequence[Chosen], missing: Sequence[FileError]
+) -> None:
+    """Note the sounds of an archive, which are there, and those that are not."""
+    ready = [
+        {
+            "archive": archive,
+            "position": position,
+            "state": READY,
+            "object": each.object,
+            "name": entry_name(each.folder, each.name),
+        }
+        for position, each in enumerate(chosen)
+    ]
+    failed = [
+        {"archive": archive, "position": position, "state": FAILED} | msgspec.to_builtins(each)
+        for position, each in enumerate(missing, len(ready))
+    ]
+    for rows in (ready, failed):
+        if rows:
+            connection.execute(members.insert(), rows)
+
+
+def pending(connection: Connection, archive_hash: str) -> list[Pending]:
+    """What is still to be fetched, in the order it was asked for."""
+    row = _running(connection, archive_hash)
+    query = select(members.c.position, members.c.url).where(
+        members.c.archive == row.seq, members.c.state == PENDING
+    )
+    found = connection.execute(query.order_by(members.c.position))
+    return [Pending(each.position, each.url) for each in found]
+
+
+def note_fetched(
+    connection: Connection, archive_hash: str, position: int, *, name: str, kept: Kept
+) -> str | None:
+    """A file is there, kept by `keep_hidden`; the blob that no row names since, to be discarded.
+
+    ArchiveEndedError when nobody wants it any more: then the kept blob is to be discarded.
+    """
+    row = _running(connection, archive_hash)
+    held = hold(connection, kept, feed.timestamp(feed.now(connection)))
+    values = {"state": READY, "object": held.seq, "name": entry_name("", name)}
+    _settle(connection, row, position, values)
+    return held.unused
+
+
+def note_failed(
+    connection: Connection, archive_hash: str, position: int, code: str, detail: str
+) -> None:
+    """A file will not come; the reason is told in the status, and in the archive."""
+    row = _running(connection, archive_hash)
+    _settle(connection, row, position, {"state": FAILED, "code": code, "detail": detail})
+
+
+def note_progress(
+    connection: Connection, archive_hash: str, bytes_done: int, bytes_total: int | None
+) -> None:
+    """How many bytes are there, and of how many if that is known."""
+    row = _running(connection, archive_hash)
+    values = {"bytes_done": bytes_done, "bytes_total": bytes_total}
+    connection.execute(archives.update().where(archives.c.seq == row.seq).values(values))
+
+
+def finish(connection: Connection, archive_hash: str) -> Finished:
+    """Close an archive, once no file is pending: completed, or failed when it has to be."""
+    row = _running(connection, archive_hash)
+    ready = connection.execute(_ready(row.seq, members.c.position, objects.c.oid)).all()
+    failed = failures(connection, row.seq)
+    if not ready or (failed and row.on_error == OnError.FAIL):
+        return _end(connection, row, ArchiveState.FAILED)
+    entries = list(unique_entries((each.name for each in ready), [MANIFEST] if failed else ()))
+    _rename(connection, row.seq, ready, entries)
+    recipe = hashlib.sha256(manifest(failed) if failed else b"")
+    for each, entry in zip(ready, entries, strict=True):
+        recipe.update(f"{entry}\0{each.oid}\n".encode())
+    size = sum(each.size for each in ready)
+    values = {
+        "state": ArchiveState.COMPLETED,
+        "recipe": recipe.hexdigest(),
+        "bytes_done": size,
+        "bytes_total": size,
+        "expires": feed.now(connection).timestamp() + row.keep_s,
+    }
+    connection.execute(archives.update().where(archives.c.seq == row.seq).values(values))
+    return Finished(row.hash, ArchiveState.COMPLETED, row.origin, row.callback_url)
+
+
+def cancel(connection: Connection, row: ArchiveRow) -> None:
+    """End an archive that nobody wants any more, whether it is whole or not."""
+    _end(connection, row, ArchiveState.CANCELLED)
+
+
+def find(connection: Connection, archive_hash: str) -> ArchiveRow | None:
+    """An archive by its hash, unless it has expired."""
+    row = connection.execute(select(archives).where(archives.c.hash == archive_hash)).first()
+    if row is None or row.expires <= feed.now(connection).timestamp():
+        return None
+    return row
+
+
+def find_by_key(connection: Connection, key_digest: str) -> ArchiveRow | None:
+    """The archive that was asked for with this key; one that has expired leaves the key free."""
+    row = connection.execute(select(archives).where(archives.c.key_digest == key_digest)).first()
+    if row is not None and row.expires <= feed.now(connection).timestamp():
+        connection.execute(archives.delete().where(archives.c.seq == row.seq))
+        return None
+    return row
+
+
+def failures(connection: Connection, archive: int) -> list[FileError]:
+    """The files that did not come, in the order they were asked for."""
+    query = select(members.c.url, members.c.code, members.c.detail).where(
+        members.c.archive == archive, members.c.state == FAILED
+    )
+    found = connection.execute(query.order_by(members.c.position))
+    return [FileError(url=each.url, code=each.code, detail=each.detail) for each in found]
+
+
+def counts(connection: Connection, archive: int) -> tuple[int, int]:
+    """How many files are settled, one way or the other, and how many were asked for."""
+    mine = select(func.count()).where(members.c.archive == archive)
+    waiting = connection.execute(mine.where(members.c.state == PENDING)).scalar_one()
+    total = connection.execute(mine).scalar_one()
+    return total - waiting, total
+
+
+def entries(connection: Connection, archive: int) -> Iterator[ArchiveRow]:
+    """What a whole archive is made of, in its order: name, size, CRC-32 and blob of each."""
+    query = _ready(archive, objects.c.crc32, objects.c.blob)
+    yield from connection.execute(query.execution_options(yield_per=1_000))
+
+
+def status(connection: Connection, row: ArchiveRow, origin: str) -> ArchiveStatus:
+    """What is said of an archive to whoever found us under this address."""
+    done, total = counts(connection, row.seq)
+    path = routes.fill(routes.ARCHIVE_FILE, hash=row.hash)
+    return ArchiveStatus(
+        status=row.state,
+        url=origin + path if row.state == ArchiveState.COMPLETED else None,
+        errors=tuple(failures(connection, row.seq)),
+        progress=Progress(
+            files_done=done,
+            files_total=total,
+            bytes_done=row.bytes_done,
+            bytes_total=row.bytes_total,
+        ),
+        expires=datetime.fromtimestamp(int(row.expires), UTC),
+    )
+
+
+def manifest(failed: Iterable[FileError]) -> bytes:
+    """What an archive says of the files that are not in it."""
+    document = msgspec.json.encode({"missing": list(failed)})
+    return msgspec.json.format(document) + b"\n"
+
+
+def expire(connection: Connection, limit: int) -> int:
+    """Forget the archives whose time is over, up to so many; how many they were."""
+    over = archives.c.expires <= feed.now(connection).timestamp()
+    query = select(archives.c.seq).where(over).order_by(archives.c.expires).limit(limit)
+    seqs = list(connection.execute(query).scalars())
+    connection.execute(archives.delete().where(archives.c.seq.in_(seqs)))
+    return len(seqs)
+
+
+def _running(connection: Connection, archive_hash: str) -> ArchiveRow:
+    row = find(connection, archive_hash)
+    if row is None or row.state != ArchiveState.IN_PROGRESS:
+        raise ArchiveEndedError
+    return row
+
+
+def _settle(connection: Connection, row: ArchiveRow, position: int, values: dict[str, Any]) -> None:
+    one = (members.c.archive == row.seq) & (members.c.position == position)
+    connection.execute(members.update().where(one).values(values))
+
+
+def _ready(archive: int, *columns: Any) -> Select[Any]:
+    """The members that are there, in their order."""
+    query = select(members.c.name, objects.c.size, *columns).join(objects)
+    ready = query.where(members.c.archive == archive, members.c.state == READY)
+    return ready.order_by(members.c.position)
+
+
+def _rename(
+    connection: Connection, archive: int, ready: Sequence[ArchiveRow], names: Sequence[str]
+) -> None:
+    """Give those members another name that did not get theirs."""
+    rows = [
+        {"place": each.position, "other": name}
+        for each, name in zip(ready, names, strict=True)
+        if each.name != name
+    ]
+    one = (members.c.archive == archive) & (members.c.position == bindparam("place"))
+    if rows:
+        connection.execute(members.update().where(one).values(name=bindparam("other")), rows)
+
+
+def _end(connection: Connection, row: ArchiveRow, state: ArchiveState) -> Finished:
+    """End an archive of which there will be no zip: what it held is not held any more."""
+    mine = members.c.archive == row.seq
+    connection.execute(members.update().where(mine).values(object=None))
+    expires = feed.now(connection).timestamp() + row.keep_s
+    values = {"state": state, "expires": expires}
+    connection.execute(archives.update().where(archives.c.seq == row.seq).values(values))
+    return Finished(row.hash, state, row.origin, row.callback_url)
