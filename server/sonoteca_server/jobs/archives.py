@@ -162,12 +162,13 @@ class ArchiveJob:
 
     def _is_over(self, connection: Connection, job: str, archive: str) -> bool:
         row = rows.find(connection, archive)
-        over = row is None or row.state != ArchiveState.IN_PROGRESS
-        if not over and job_rows.state_of(connection, job) == job_rows.CANCELLED:
-            # Somebody has cancelled the job alone, without which there will be no archive.
-            self._told(connection, rows.cancel(connection, archive))
+        if row is None or row.state != ArchiveState.IN_PROGRESS:
             return True
-        return over
+        if job_rows.state_of(connection, job) == job_rows.CANCELLED:
+            # Somebody has cancelled the job alone, without which there will be no archive.
+            self._told(connection, rows.cancel(connection, row))
+            return True
+        return False
 
     def _finish(self, archive: str, connection: Connection) -> Finished:
         finished = rows.finish(connection, archive)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from sonoteca_server.jobs import ffmpeg as programs
-from sonoteca_server.jobs import jail, loudness, reports
+from sonoteca_server.jobs import jail, levelling, reports
 from sonoteca_server.jobs.encoding import DESCRIBING, MIXABLE, Work, measuring, reading, writing
 from sonoteca_server.jobs.ffmpeg import Ffmpeg
 from sonoteca_server.jobs.sources import Source, UndecodableError
@@ -129,23 +129,23 @@ class Conversions:
         if measured.is_silent:
             raise UnfitError("it is silent, so nothing makes it as loud as “normalize_lufs” says")
         gain = target - measured.integrated
-        if loudness.fits(measured, gain) or work.recipe.bitdepth == FLOAT:
-            return loudness.louder(gain)
+        if levelling.fits(measured, gain) or work.recipe.bitdepth == FLOAT:
+            return levelling.louder(gain)
         reached = measured
         for _ in range(_ROUNDS):
-            reached = await self._measure(work, loudness.limited(gain))
-            if abs(reached.integrated - target) <= loudness.CLOSE_LU:
-                return loudness.limited(gain)
+            reached = await self._measure(work, levelling.limited(gain))
+            if abs(reached.integrated - target) <= levelling.CLOSE_LU:
+                return levelling.limited(gain)
             gain += target - reached.integrated
         raise UnfitError(
             f"it cannot be as loud as {target:g} LUFS without being distorted: with its peaks "
             f"limited it comes to {reached.integrated:g} LUFS"
         )
 
-    async def _measure(self, work: Work, gain: list[str]) -> loudness.Measured:
+    async def _measure(self, work: Work, gain: list[str]) -> levelling.Measured:
         said = await self._pass(work, measuring(work, gain))
         _check_result(work, said)
-        measured = loudness.read_summary(said)
+        measured = levelling.read_summary(said)
         if measured is None:
             raise UndecodableError("its loudness could not be measured")
         return measured

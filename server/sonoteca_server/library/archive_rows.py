@@ -220,9 +220,9 @@ def finish(connection: Connection, archive_hash: str) -> Finished:
     return Finished(row.hash, ArchiveState.COMPLETED, row.origin, row.callback_url)
 
 
-def cancel(connection: Connection, row: ArchiveRow) -> None:
+def cancel(connection: Connection, row: ArchiveRow) -> Finished:
     """End an archive that nobody wants any more, whether it is whole or not."""
-    _end(connection, row, ArchiveState.CANCELLED)
+    return _end(connection, row, ArchiveState.CANCELLED)
 
 
 def find(connection: Connection, archive_hash: str) -> ArchiveRow | None:
