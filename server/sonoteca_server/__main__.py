@@ -152,6 +152,7 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         "max_fetch_s": "seconds that it may take to fetch one file (default: 3600)",
         "max_archive_bytes": "bytes that the files fetched for one archive may have (0: any)",
         "archive_expiry_s": "seconds that an archive is kept (default: one day)",
+        "conversions": "sounds that are converted at once (default: 0, as many as cores)",
     }
     for name, text in words.items():
         command.add_argument(f"--{name.replace('_', '-')}", metavar=name.upper(), help=text)

@@ -210,6 +210,7 @@ async def _stop(
         async with asyncio.timeout(_CLOSE_S):
             await server.close_all_connections()
             await services.uploads.close()
+            await services.conversions.close()
     for task in working:
         task.cancel()
     for task in working:
