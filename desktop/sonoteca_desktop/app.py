@@ -108,7 +108,12 @@ class Desktop(QObject):
         )
         self.offers = Offers(self.client, self)
         self.exporting = Exporting(
-            theme, self.window, self.sounds, self.offers, _export_folder(self.choices)
+            theme,
+            self.window,
+            self.sounds,
+            self.offers,
+            folder=_export_folder(self.choices),
+            options=self.choices.export,
         )
         self.player.set_volume(self.choices.volume)
         self.awakening = Awakening(self)
@@ -191,6 +196,8 @@ class Desktop(QObject):
         window.preferencesRequested.connect(self._open_preferences)
         window.closing.connect(self.close)
         self.exporting.archiveRequested.connect(self.queue.archive)
+        self.exporting.exportRequested.connect(self.queue.export_all)
+        self.exporting.optionsChosen.connect(self._choose_export)
         self.exporting.folderChosen.connect(self._choose_export_folder)
 
     def _make_tray(self, theme: Theme) -> Tray:
@@ -300,6 +307,10 @@ class Desktop(QObject):
 
     def _choose_export_folder(self, folder: Path) -> None:
         self.choices.export_folder = str(folder)
+        self._keep_choices()
+
+    def _choose_export(self, options: dict[str, str]) -> None:
+        self.choices.export = options
         self._keep_choices()
 
     def _open_preferences(self) -> None:

@@ -182,7 +182,13 @@ class Client:
         return Posted(sound, created=response.status_code == HTTPStatus.CREATED)
 
     def get_from(
-        self, path: str, start: int, *, etag: str | None = None, end: int | None = None
+        self,
+        path: str,
+        start: int,
+        *,
+        etag: str | None = None,
+        end: int | None = None,
+        silence_timeout: float | None = None,
     ) -> requests.Response:
         """A stream of the bytes [start, end) of a path, to be closed by the caller.
 
@@ -195,7 +201,7 @@ class Client:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
             if etag:
                 headers["If-Range"] = etag
-        return self._open("GET", path, headers=headers)
+        return self._open("GET", path, headers=headers, silence_timeout=silence_timeout)
 
     def close(self) -> None:
         """Let go of all idle connections, those of other threads too."""

@@ -39,7 +39,7 @@ USER = {Event.PAUSE, Event.RESUME, Event.RETRY}
 CAME_FROM = {
     # A worker takes what is queued, and only then reads, sends, fetches or compares.
     State.HASHING: {State.RUNNING},
-    State.PREPARING: {State.QUEUED},
+    State.PREPARING: {State.QUEUED, State.RUNNING},
     State.RUNNING: {State.QUEUED, State.PREPARING, State.HASHING, State.VERIFYING},
     State.VERIFYING: {State.HASHING, State.RUNNING},
     State.DONE: {State.VERIFYING},  # nothing is done that was not compared

@@ -69,7 +69,7 @@ def _end(transfer: Transfer) -> str:
 def _expectation(transfer: Transfer) -> str:
     """What one that has not begun waits for."""
     if transfer.state is State.PREPARING:
-        return "Asking the server for it"
+        return "The server is preparing it"
     if transfer.state is State.WAITING:
         return "Waiting for the server"
     turn = "Waiting for its turn"

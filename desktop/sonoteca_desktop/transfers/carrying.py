@@ -13,7 +13,7 @@ from sonoteca_desktop.transfers.download import Download, Landed, Wanted
 from sonoteca_desktop.transfers.entry import Entry
 from sonoteca_desktop.transfers.journal import Row
 from sonoteca_desktop.transfers.making import Making, Order
-from sonoteca_desktop.transfers.plan import BodyChangedError, Kind
+from sonoteca_desktop.transfers.plan import BodyChangedError, Kind, PreparingError
 from sonoteca_desktop.transfers.roster import Roster
 from sonoteca_desktop.transfers.segments import Segments
 from sonoteca_desktop.transfers.soundcache import SoundCache
@@ -103,19 +103,20 @@ class Carrier:
     def _fetch(self, entry: Entry, control: Control) -> Landed:
         if not entry.row.is_computed:
             return self._download(entry, control, self._heard)
-        if entry.row.is_unmade:
-            self._have_made(entry, control)
+        self._have_made(entry, control)
         try:
             return self._download(entry, control, None)
         except ServerRefusedError as refusal:
             if entry.row.wish and refusal.status in archive.GONE:
-                raise BodyChangedError("The archive has expired: it is made anew") from refusal
+                raise PreparingError("The server is making it anew", wait=0.0) from refusal
             raise
 
     def _have_made(self, entry: Entry, control: Control) -> None:
         row = entry.row
         order = Order(row.wish, row.stamp, row.url)
         made = Making(self._client, order, control, partial(self._note_order, entry)).run()
+        if row.etag not in ("", made.etag):
+            raise BodyChangedError("The server has made it anew: it is fetched from its beginning")
         with self._roster.changing():
             row.size, row.etag = made.size, made.etag
             self._roster.touch(entry)

@@ -16,6 +16,8 @@ from sonoteca_shared.models import ArchiveStatus, FileError, Progress
 from sonoteca_shared.ranges import parse_content_range
 
 _LOOK_AGAIN = 1.0
+# A server may convert for as long before it answers; who leaves ends that.
+_PATIENCE = 1800.0
 _TOLD = 3
 _BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS})
 _PREPARING = frozenset(
@@ -49,6 +51,8 @@ class Made:
 
 class Making:
     """One look whether the server is ready; PreparingError when it is not.
+
+    It is looked each time before bytes are fetched: what was ready before may have gone since.
 
     `remember` is told of every step before it counts: nothing is ever asked for twice.
     """
@@ -116,7 +120,8 @@ class Making:
 
     def _learn(self) -> Made:
         # The first byte alone: the answer says of all the others what there is to know.
-        with self._client.get_from(self._order.url, 0, end=1) as response:
+        answered = self._client.get_from(self._order.url, 0, end=1, silence_timeout=_PATIENCE)
+        with answered as response:
             return _made(response.status_code, response.headers)
 
 

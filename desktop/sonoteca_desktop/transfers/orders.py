@@ -19,6 +19,9 @@ from sonoteca_shared import digests, routes
 from sonoteca_shared.models import Sound
 from sonoteca_shared.names import with_ending
 
+# Of a WAV the server cuts a part without changing a sample of it.
+_EXACT = frozenset({"format", "start", "end"})
+
 
 def server_name(url: str) -> str:
     """By what transfers with a server are remembered."""
@@ -72,9 +75,14 @@ def archive(server: str, wish: Wish, path: Path) -> Row:
     return _computed(server, path, name=path.name, wish=text)
 
 
-def convert(server: str, sound: Sound, options: Mapping[str, str], folder: Path) -> Row:
-    """A sound as the server makes it by these options of its file, in a folder."""
-    url = routes.with_query(routes.fill(routes.SOUND_FILE, id=sound.id), **options)
+def export(server: str, sound: Sound, options: Mapping[str, str], folder: Path) -> Row:
+    """A sound as the server makes it by these options of a recipe, in a folder."""
+    asked = {name: text for name, text in options.items() if text}
+    if asked.keys() <= _EXACT and asked.get("format", "wav") == "wav":
+        asked.pop("format", None)  # its own bytes, which no conversion touches
+        if not asked:
+            return download(server, sound, folder)
+    url = routes.with_query(routes.fill(routes.SOUND_FILE, id=sound.id), **asked)
     name = with_ending(sound.name, options.get("format", "wav"))
     row = _computed(server, folder / target.safe_name(name), name=name, url=url)
     row.folder, row.sound_id = sound.folder, sound.id

@@ -115,6 +115,7 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
         },
         State.RUNNING: {
             Event.HASH: State.HASHING,
+            Event.PREPARE: State.PREPARING,  # it was ready before, and is to be made again
             Event.START: State.RUNNING,
             Event.CHECK: State.VERIFYING,
             Event.WAIT: State.WAITING,

@@ -126,12 +126,12 @@ class TransferQueue:
         """Have the server put files together, and fetch the zip; the key of the transfer."""
         return self._add([orders.archive(self.server, wish, _absolute(path))])[0]
 
-    def convert_all(
+    def export_all(
         self, sounds: Iterable[Sound], options: Mapping[str, str], folder: Path
     ) -> list[int]:
-        """Fetch sounds into a folder as the server makes them by these options, each as a file."""
+        """Fetch sounds into a folder as the server makes them by the options of a recipe."""
         place = _absolute(folder)
-        return self._add([orders.convert(self.server, each, options, place) for each in sounds])
+        return self._add([orders.export(self.server, each, options, place) for each in sounds])
 
     def upload(self, path: Path, folder: str) -> int:
         """Send a file into a folder of the library; the key of the transfer."""

@@ -1,7 +1,8 @@
-"""Sounds in another shape than they are kept in: as one zip, or from links of elsewhere."""
+"""Sounds in another shape than they are kept in: in other formats, or together as one zip."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -13,9 +14,12 @@ from sonoteca_desktop.models.sounds import SoundsModel
 from sonoteca_desktop.transfers.archive import Wish
 from sonoteca_desktop.views.archive_dialogs import ArchiveQuestion, LinksDialog, Source, ZipDialog
 from sonoteca_desktop.views.commands import Command
+from sonoteca_desktop.views.export_dialog import ExportDialog
 from sonoteca_desktop.views.main_window import MainWindow
 from sonoteca_desktop.views.theme import Theme
+from sonoteca_shared.models import Sound
 
+_PART = ("start", "end")
 _OFFLINE = "The server cannot be reached. It can be done when it answers again."
 _NOTHING_CHOSEN = "Select sounds first."
 
@@ -25,11 +29,15 @@ class Exporting(QObject):
 
     Signals:
         archiveRequested(Wish, Path): have this put together, and fetch it as this file.
+        exportRequested(list[Sound], dict, Path): fetch these to a folder, by options of a recipe.
+        optionsChosen(dict): how sounds are exported from now on; worth remembering.
         folderChosen(Path): where it goes from now on; worth remembering.
     """
 
     archiveRequested = Signal(object, object)
+    exportRequested = Signal(list, dict, object)
     folderChosen = Signal(object)
+    optionsChosen = Signal(dict)
 
     def __init__(
         self,
@@ -37,7 +45,9 @@ class Exporting(QObject):
         window: MainWindow,
         sounds: SoundsModel,
         offers: Offers,
+        *,
         folder: Path,
+        options: Mapping[str, str],
     ) -> None:
         super().__init__(window)
         self._theme = theme
@@ -45,8 +55,11 @@ class Exporting(QObject):
         self._sounds = sounds
         self._offers = offers
         self._folder = folder
+        self._options = dict(options)
+        self._wanted: list[Sound] = []
         self._reached = False
         commands = window.commands
+        commands[Command.EXPORT].triggered.connect(self._ask_export)
         commands[Command.ZIP].triggered.connect(self._ask_zip)
         commands[Command.ZIP_LINKS].triggered.connect(self._ask_links)
         window.library.table.chosen.connect(self._allow)
@@ -71,6 +84,17 @@ class Exporting(QObject):
         action.setEnabled(not why_not)
         action.setToolTip(why_not)
 
+    def _ask_export(self) -> None:
+        self._wanted = self._window.library.table.chosen_sounds()
+        if self._wanted:
+            dialog = ExportDialog(
+                self._theme, self._wanted, self._options, self._folder, self._window
+            )
+            dialog.wanted.connect(self._want_export)
+            self._offers.offered.connect(dialog.show_offer)
+            dialog.open()
+            self._offers.ask_offer()
+
     def _ask_zip(self) -> None:
         sources = self._sources()
         if sources:
@@ -89,6 +113,13 @@ class Exporting(QObject):
     def _want_archive(self, wish: Wish, path: Path) -> None:
         self._remember(path.parent)
         self.archiveRequested.emit(wish, path)
+
+    def _want_export(self, options: dict[str, str], folder: Path) -> None:
+        self._remember(folder)
+        # A part is of one sound; all else may do for the next ones.
+        self._options = {name: text for name, text in options.items() if name not in _PART}
+        self.optionsChosen.emit(self._options)
+        self.exportRequested.emit(self._wanted, options, folder)
 
     def _remember(self, folder: Path) -> None:
         if folder != self._folder:
