@@ -30,6 +30,8 @@ class Landed:
 
     path: Path
     note: str = ""
+    code: str = ""
+    """What kind of thing the note tells, where more can be said of it."""
 
 
 class Download:
@@ -82,7 +84,8 @@ class Download:
                 found = self._verify(part)
             path = target.land(wanted.part, wanted.path)
         saved = "" if path == wanted.path else f"saved as {path.name}"
-        return Landed(path, "; ".join(filter(None, (saved, found))))
+        note = "; ".join(filter(None, (saved, found)))
+        return Landed(path, note, zipped.MISSING if found else "")
 
     def _begin(self) -> Segments:
         """Those of before; new ones when nothing has come so far."""

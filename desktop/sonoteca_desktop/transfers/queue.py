@@ -320,12 +320,12 @@ class TransferQueue:
     def _finish(self, entry: Entry, outcome: Landed | Arrived) -> None:
         row = entry.row
         with self._roster.changing():
-            row.durable = row.size
+            row.durable, code = row.size, ""
             if isinstance(outcome, Arrived):
                 row.sound_id, row.sha256 = outcome.sound.id, outcome.sound.sha256
             else:
-                row.path = outcome.path
-            self._roster.finish(entry, outcome.note)
+                row.path, code = outcome.path, outcome.code
+            self._roster.finish(entry, outcome.note, code)
 
     def _fail(self, entry: Entry, error: SonotecaError) -> None:
         row = entry.row

@@ -200,9 +200,9 @@ class Roster:
         entry.next_at = 0.0
         self.touch(entry)
 
-    def finish(self, entry: Entry, note: str) -> None:
+    def finish(self, entry: Entry, note: str, code: str = "") -> None:
         """A transfer is done. Call it inside `changing`."""
-        self.step(entry, Event.FINISH, note)
+        self.step(entry, Event.FINISH, note, code)
         entry.row.tries = entry.row.corrupt = entry.row.bad_replies = 0
         entry.done = entry.row.size
         self._note_local(entry.row)

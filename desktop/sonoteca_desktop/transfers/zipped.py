@@ -11,6 +11,9 @@ import msgspec
 from sonoteca_desktop.transfers.plan import DamagedError
 from sonoteca_shared.models import FileError
 
+MISSING = "files-missing"
+"""The code of a note about files that were asked for and are not in the zip."""
+
 _MANIFEST = "MANIFEST.json"
 _MOST_MANIFEST = 64 << 20
 _BLOCK = 1 << 20
