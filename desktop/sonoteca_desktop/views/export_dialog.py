@@ -27,6 +27,12 @@ _WORDS = {
     "end": "To",
     "normalize_lufs": "Loudness",
 }
+_EMPTY = {
+    "bitrate": "up to the server",
+    "start": "the beginning, or seconds",
+    "end": "the end, or seconds",
+    "normalize_lufs": "as it is, or LUFS",
+}
 _TIPS = {
     "samplerate": "In Hz; empty leaves it as it is, or takes the nearest that the format has",
     "bitdepth": "Bits of a sample; what has more is dithered",
@@ -135,7 +141,7 @@ class ExportDialog(Question):
         field.setObjectName(f"export{name.title().replace('_', '')}")
         line = field if isinstance(field, QLineEdit) else field.lineEdit()
         if line is not None:
-            line.setPlaceholderText(_AS_IT_IS)
+            line.setPlaceholderText(_EMPTY.get(name, _AS_IT_IS))
         self._fields[name] = field
         self._form.add(name, _WORDS[name], field, tip=_TIPS[name])
 
@@ -168,7 +174,6 @@ class ExportDialog(Question):
             _put(field, before)
         for name in _WORDS:
             self._form.show_field(name, shown=self._suits(name))
-        self.adjustSize()
 
     def _suits(self, name: str) -> bool:
         match name:

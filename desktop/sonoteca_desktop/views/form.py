@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QGridLayout, QLineEdit, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QLineEdit, QPlainTextEdit, QWidget
 
 from sonoteca_desktop.views.buttons import TextButton
 from sonoteca_desktop.views.dialogs import FolderQuestion, Question
@@ -32,11 +33,15 @@ class Form(QGridLayout):
         wrong = Label(
             self._theme, f"{name}Error", self._question, tone="danger", pixels=11, wrap=True
         )
+        wrong.setContentsMargins(0, 3, 0, 7)
         wrong.hide()
         field.setAccessibleName(words)
         field.setToolTip(tip)
         line = 2 * len(self._fields)
-        self.addWidget(label, line, 0)
+        top = isinstance(field, QPlainTextEdit)
+        label.setContentsMargins(0, 8 if top else 0, 0, 0)
+        place = Qt.AlignmentFlag.AlignTop if top else Qt.AlignmentFlag.AlignVCenter
+        self.addWidget(label, line, 0, place)
         self.addWidget(field, line, 1)
         self.addWidget(wrong, line + 1, 1)
         self.setRowMinimumHeight(line + 1, 10)
@@ -50,6 +55,7 @@ class Form(QGridLayout):
         wrong.setVisible(shown and bool(wrong.text()))
         line = 2 * list(self._fields).index(name)
         self.setRowMinimumHeight(line + 1, 10 if shown else 0)
+        self._make_room()
 
     def complain(self, name: str, sentence: str) -> None:
         """Say below a field what is wrong with it, and go there."""
@@ -58,6 +64,7 @@ class Form(QGridLayout):
         wrong.show()
         field.setAccessibleDescription(sentence)
         field.setFocus()
+        self._make_room()
 
     def be_content(self) -> None:
         """Nothing is wrong any more."""
@@ -65,6 +72,17 @@ class Form(QGridLayout):
             wrong.clear()
             wrong.hide()
             field.setAccessibleDescription("")
+        self._make_room()
+
+    def _make_room(self) -> None:
+        # At once: a window that grows a moment later would show the sentence cut off.
+        self._question.ensurePolished()
+        box = self._question.layout()
+        if box is not None:
+            box.activate()
+            self._question.resize(
+                self._question.width(), box.totalHeightForWidth(self._question.width())
+            )
 
 
 class FolderField(QWidget):
