@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -13,38 +11,14 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
-# SQLite's row number is an INTEGER by that very word; PostgreSQL's numbers must not end at 2³¹.
-SEQ = BigInteger().with_variant(Integer, "sqlite")
-
-# Text sorts by code points on both engines, whatever language the database was made for.
-TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+from sonoteca_server.catalog.columns import SEQ, TEXT, transaction_number
 
 # Letters of a key to sort by: an entry of PostgreSQL's indexes holds 2,700 bytes at most.
 MAX_KEY = 500
-
-
-class transaction_number(FunctionElement[int]):  # noqa: N801 - it reads like a function of SQL
-    """The number of the transaction that writes; 0 where there is one writer only."""
-
-    inherit_cache = True
-
-
-@compiles(transaction_number)
-def _no_number(_element: Any, _compiler: Any, **_kw: Any) -> str:
-    return "0"
-
-
-@compiles(transaction_number, "postgresql")
-def _number(_element: Any, _compiler: Any, **_kw: Any) -> str:
-    return "(pg_current_xact_id()::text::bigint)"
-
 
 metadata = MetaData(
     naming_convention={
