@@ -147,6 +147,12 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         "trash_s": "seconds that sounds stay in the trash (default: 30 days)",
         "header_timeout_s": "seconds that the head of a request may take (default: 10)",
         "body_idle_s": "seconds of silence within a body (default: 30)",
+        "fetch_allow": "host:port, with commas between, that archives and webhooks may reach too",
+        "fetch_idle_s": "seconds that a server which files are fetched from may be silent (30)",
+        "max_fetch_s": "seconds that it may take to fetch one file (default: 3600)",
+        "max_archive_bytes": "bytes that the files fetched for one archive may have (0: any)",
+        "archive_expiry_s": "seconds that an archive is kept (default: one day)",
+        "conversions": "sounds that are converted at once (default: 0, as many as cores)",
     }
     for name, text in words.items():
         command.add_argument(f"--{name.replace('_', '-')}", metavar=name.upper(), help=text)

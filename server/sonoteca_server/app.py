@@ -23,9 +23,10 @@ from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
-from sonoteca_server.job_handlers import job_handlers
+from sonoteca_server.job_handlers import fetching_parts, job_handlers
 from sonoteca_server.jobs.analysis import Analysis
 from sonoteca_server.jobs.conversion import Conversions
+from sonoteca_server.jobs.leftovers import Leftovers
 from sonoteca_server.jobs.queue import Jobs
 from sonoteca_server.jobs.upkeep import Upkeep
 from sonoteca_server.jobs.worker import Worker
@@ -152,7 +153,12 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         )
         server.add_sockets(sockets)
         upkeep = Upkeep(
-            library.catalog, library.blobs, services.trash, services.uploads, services.archives
+            library.catalog,
+            library.blobs,
+            services.trash,
+            services.uploads,
+            services.archives,
+            Leftovers(library.catalog, fetching_parts(settings.data)),
         )
         runs = (analysis, upkeep, services.facets, services.conversions, worker)
         working = [asyncio.create_task(each.run()) for each in runs]
@@ -183,7 +189,7 @@ def _services(settings: Settings, library: Library, analysis: Analysis, jobs: Jo
         trash=Trash(library.catalog, analysis.wake, keep_s=settings.trash_s),
         uploads=Uploads(library.catalog, library.parts, ingest, expiry_s=settings.upload_expiry_s),
         archives=Archives(
-            library.catalog, library.blobs, analysis.wake, expiry_s=settings.archive_expiry_s
+            library.catalog, library.blobs, jobs.wake, expiry_s=settings.archive_expiry_s
         ),
         blobs=library.blobs,
         running=Running(),
@@ -204,6 +210,7 @@ async def _stop(
         async with asyncio.timeout(_CLOSE_S):
             await server.close_all_connections()
             await services.uploads.close()
+            await services.conversions.close()
     for task in working:
         task.cancel()
     for task in working:

@@ -11,14 +11,22 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
 
-from sonoteca_server.catalog.columns import SEQ, TEXT, transaction_number
+from sonoteca_server.catalog.constructs import transaction_number
+
+# SQLite's row number is an INTEGER by that very word; PostgreSQL's numbers must not end at 2³¹.
+SEQ = BigInteger().with_variant(Integer, "sqlite")
+
+# Text sorts by code points on both engines, whatever language the database was made for.
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 # Letters of a key to sort by: an entry of PostgreSQL's indexes holds 2,700 bytes at most.
 MAX_KEY = 500
+
 
 metadata = MetaData(
     naming_convention={

@@ -36,13 +36,13 @@ from sonoteca_server.handlers.pages import (
     SoundPageHandler,
     StyleHandler,
 )
+from sonoteca_server.handlers.peaks import PeaksHandler
 from sonoteca_server.handlers.repositories import RepositoriesHandler, RepositoryHandler
 from sonoteca_server.handlers.sounds import (
     ChunksHandler,
     FindingsHandler,
     InfoHandler,
     ListHandler,
-    PeaksHandler,
 )
 from sonoteca_server.handlers.trash import RestoreHandler, TrashedHandler, TrashHandler
 from sonoteca_server.handlers.tus import CreationHandler, UploadPartHandler

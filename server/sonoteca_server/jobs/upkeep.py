@@ -22,6 +22,7 @@ from sqlalchemy import Connection, func, select
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog import jobs as job_rows
 from sonoteca_server.catalog.schema import objects, revisions, sounds, unused
+from sonoteca_server.jobs.leftovers import Leftovers
 from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.objects import named_blobs
 from sonoteca_server.library.trash import Trash
@@ -78,6 +79,7 @@ class Upkeep:
         trash: Trash,
         uploads: Uploads,
         archives: Archives,
+        leftovers: Leftovers,
         *,
         grace_s: float = _DAY_S,
         every_s: float = _HOUR_S,
@@ -88,6 +90,7 @@ class Upkeep:
         self._trash = trash
         self._uploads = uploads
         self._archives = archives
+        self._leftovers = leftovers
         self._grace_s = grace_s
         self._every_s = every_s
         self._clock = clock
@@ -110,6 +113,7 @@ class Upkeep:
             pass
         await self._archives.expire()
         now = self._clock()
+        await self._leftovers.drop(now - self._grace_s)
         # All is read before anything is dropped: what cannot be read ends the round here. The notes
         # come first: one that is written meanwhile is not taken for one that has become untrue.
         noted = await self._catalog.read(_noted)

@@ -14,7 +14,7 @@ from sonoteca_server.storage import BlobMissingError, Incoming, Listed, guests
 from sonoteca_server.storage.ballast import Ballast, full_disk_told
 from sonoteca_server.storage.spool import Spool
 from sonoteca_shared.errors import NoSpaceError
-from sonoteca_shared.ids import is_id, new_id
+from sonoteca_shared.ids import is_id, moment_of, new_id
 
 _SHARD = re.compile("[0-9a-f]{2}")
 
@@ -189,7 +189,8 @@ class LocalBlobs:
                 names = [entry.name for entry in entries]
             for name in names:
                 if is_id(name) and name.endswith(ending):
-                    yield Listed(name, _moment(name))
+                    # A file's own time is that of its last byte.
+                    yield Listed(name, moment_of(name))
 
     def path(self, key: str) -> Path:
         """Where the blob is. Keys are ours, never a user's text."""
@@ -223,11 +224,6 @@ def make_folder(folder: Path) -> None:
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
-
-
-def _moment(key: str) -> float:
-    """When a key was made (RFC 9562 section 5.7); a file's own time is that of its last byte."""
-    return int(key[:8] + key[9:13], 16) / 1000
 
 
 def sync_folder(folder: Path) -> None:

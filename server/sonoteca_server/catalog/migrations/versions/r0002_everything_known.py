@@ -6,7 +6,7 @@ import msgspec
 import sqlalchemy as sa
 from alembic import op
 
-from sonoteca_server.catalog.columns import SEQ, TEXT
+from sonoteca_server.catalog.schema import SEQ, TEXT
 
 revision = "0002"
 down_revision = "0001"

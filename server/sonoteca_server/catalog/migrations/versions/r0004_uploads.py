@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from sonoteca_server.catalog.columns import TEXT
+from sonoteca_server.catalog.schema import TEXT
 
 revision = "0004"
 down_revision = "0003"

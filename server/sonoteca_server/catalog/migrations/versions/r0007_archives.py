@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from sonoteca_server.catalog.columns import SEQ, TEXT
+from sonoteca_server.catalog.schema import SEQ, TEXT
 
 revision = "0007"
 down_revision = "0006"
