@@ -88,12 +88,6 @@ class SyncEngine:
         """Take in everything that is new."""
         changed = False
         try:
-            while not self._stopping:
-                page = self._client.changes(self._mirror.cursor)
-                if page.results or page.more or page.cursor != self._mirror.cursor:
-                    self._mirror.apply(page, self._collections(page))
-                    changed = changed or any(map(_is_shown, page.results))
-                if not page.more:
             for news in follow(self._mirror, self._client):
                 changed = changed or news
                 if self._stopping:
@@ -118,7 +112,7 @@ def follow(mirror: Mirror, client: Client) -> Iterator[bool]:
         if page.results or page.more or page.cursor != mirror.cursor:
             mirror.apply(page, _collections(mirror, client, page))
         more = page.more
-        yield bool(page.results)
+        yield any(map(_is_shown, page.results))
 
 
 def catch_up(mirror: Mirror, client: Client) -> None:
