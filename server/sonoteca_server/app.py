@@ -25,6 +25,7 @@ from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
 from sonoteca_server.jobs.analysis import Analysis
 from sonoteca_server.jobs.conversion import Conversions
+from sonoteca_server.jobs.derivatives import Derivatives
 from sonoteca_server.jobs.upkeep import Upkeep
 from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.collections import Collections
@@ -32,6 +33,7 @@ from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.lists import Lists
 from sonoteca_server.library.objects import Objects
+from sonoteca_server.library.presets import Presets
 from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
 from sonoteca_server.library.trash import Trash
@@ -144,11 +146,14 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
 def _services(settings: Settings, library: Library, analysis: Analysis) -> Services:
     ingest = Ingest(library.catalog, library.blobs, analysis.wake)
+    conversions = Conversions(
+        partial(library.blobs.room, least=settings.min_free_bytes), at_once=settings.conversions
+    )
     return Services(
         facets=FacetCounts(library.catalog),
-        conversions=Conversions(
-            partial(library.blobs.room, least=settings.min_free_bytes), at_once=settings.conversions
-        ),
+        conversions=conversions,
+        derivatives=Derivatives(library.catalog, library.blobs, conversions),
+        presets=Presets(library.catalog),
         lists=Lists(library.catalog),
         sounds=Sounds(library.catalog, library.blobs, analysis.wake),
         ingest=ingest,

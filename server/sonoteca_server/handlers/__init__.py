@@ -35,6 +35,7 @@ from sonoteca_server.handlers.pages import (
     SoundPageHandler,
     StyleHandler,
 )
+from sonoteca_server.handlers.presets import PresetHandler, PresetsHandler
 from sonoteca_server.handlers.repositories import RepositoriesHandler, RepositoryHandler
 from sonoteca_server.handlers.sounds import (
     ChunksHandler,
@@ -87,6 +88,8 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.TRASH_RESTORE, RestoreHandler),
     (routes.FACETS, FacetsHandler),
     (routes.CHANGES, ChangesHandler),
+    (routes.PRESETS, PresetsHandler),
+    (routes.PRESET, PresetHandler),
 )
 
 

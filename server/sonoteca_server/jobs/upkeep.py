@@ -20,8 +20,10 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, func, select
 
 from sonoteca_server.catalog import Catalog
+from sonoteca_server.catalog.conversions import BLOBS
 from sonoteca_server.catalog.schema import objects, revisions, sounds, unused
 from sonoteca_server.library.archives import Archives
+from sonoteca_server.library.derivatives import expire_derivatives
 from sonoteca_server.library.objects import named_blobs
 from sonoteca_server.library.trash import Trash
 from sonoteca_server.library.unused import (
@@ -104,6 +106,7 @@ class Upkeep:
         """One round: note what is unused since now, drop what was so for the whole grace."""
         await self._uploads.expire()
         await self._archives.expire()
+        await self._catalog.write(expire_derivatives, self._clock())
         now = self._clock()
         # All is read before anything is dropped: what cannot be read ends the round here. The notes
         # come first: one that is written meanwhile is not taken for one that has become untrue.
@@ -209,7 +212,7 @@ def _give_up(connection: Connection, names: list[str]) -> list[str]:
     """The keys that no row names still; from now on nothing holds these blobs."""
     keys = {name.removeprefix(UNUSED_BLOB) for name in names}
     _forget(connection, names)
-    for column in (objects.c.blob, objects.c.peaks_blob):
+    for column in BLOBS:
         keys.difference_update(connection.execute(select(column).where(column.in_(keys))).scalars())
     return sorted(keys)
 
