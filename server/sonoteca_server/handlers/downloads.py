@@ -37,7 +37,7 @@ class ContentHandler(Handler):
         """Answer with these bytes as far as the request, or `asked` instead, wants them."""
         tag = etag(content.sha256)
         kind = "audio/wav" if content.is_wav else "application/octet-stream"
-        file = Representation(content.size, tag, _modified(content), kind)
+        file = Representation(content.size, tag, modified(content.created), kind)
         planned = self.plan(file, content.name, asked)
         if not planned.is_refusal:
             self.set_header("Repr-Digest", repr_digest(content.sha256))
@@ -135,7 +135,7 @@ class SoundFileHandler(WaitingHandler, ContentHandler):
         derivatives = self.services.derivatives
         made = await self.while_here(derivatives.get(content, recipe))
         tag = computed_etag(f"{content.sha256} {await derivatives.recipe_text(recipe)}")
-        file = Representation(made.size, tag, _modified(content), recipe.target.media_type)
+        file = Representation(made.size, tag, modified(content), recipe.target.media_type)
         whole = Slice(made.blob, made.size, 0, made.size)
         async with Outlet(self.services.blobs, self) as outlet:
             try:
@@ -154,7 +154,7 @@ class SoundFileHandler(WaitingHandler, ContentHandler):
             region = await in_thread(partial(cut, blob.read_at, blob.size, span))
             body = Extents([_extent(whole, piece) for piece in region.pieces])
             tag = computed_etag(region.recipe(content.sha256))
-            file = Representation(body.size, tag, _modified(content), "audio/wav")
+            file = Representation(body.size, tag, modified(content.created), "audio/wav")
             planned = self.plan(file, region.name(content.name))
             await self.carry_out(planned, body, outlet)
 
@@ -170,8 +170,9 @@ _REFUSALS = {
 }
 
 
-def _modified(content: Content) -> int:
-    return int(datetime.fromisoformat(content.created).timestamp())
+def modified(created: str) -> int:
+    """When bytes came, as HTTP has it: seconds since the epoch."""
+    return int(datetime.fromisoformat(created).timestamp())
 
 
 def _whole(content: Content) -> Slice:
