@@ -46,6 +46,8 @@ UNDO = API + "/undo"
 HAVE = API + "/have"
 FACETS = API + "/facets"
 CHANGES = API + "/changes"
+PRESETS = API + "/presets"
+PRESET = API + "/presets/{name}"
 OPENAPI = API + "/openapi.json"
 
 
