@@ -25,8 +25,8 @@ def test_an_old_python_can_read_it_up_to_the_sentence_that_asks_for_a_newer_one(
 
 
 def test_every_system_package_is_named_for_every_package_manager() -> None:
-    rows = dev.system_packages("python", "desktop", "test", "check")
-    assert {row.section for row in rows} == {"python", "desktop", "test", "check"}
+    rows = dev.system_packages("python", "desktop", "container", "test", "check")
+    assert {row.section for row in rows} == {"python", "desktop", "container", "test", "check"}
     assert [row for row in rows if list(row.names) != list(dev.INSTALLERS)] == []
     assert len({row.probe for row in rows}) == len(rows)
 

@@ -78,9 +78,8 @@ def direct_dependencies() -> set[str]:
         *project["optional-dependencies"].values(),
         *settings["dependency-groups"].values(),
     ]
-    return {
-        normal(re.split(r"[\[<>=!~; ]", each, maxsplit=1)[0]) for line in lists for each in line
-    }
+    names = [each for line in lists for each in line if isinstance(each, str)]  # no included group
+    return {normal(re.split(r"[\[<>=!~; ]", name, maxsplit=1)[0]) for name in names}
 
 
 def normal(name: str) -> str:
@@ -116,7 +115,7 @@ def test_every_decision_on_a_dependency_is_complete() -> None:
 
 
 @pytest.mark.timeout(120)  # it asks the package registry
-@pytest.mark.parametrize("name", ["server", "dev"])
+@pytest.mark.parametrize("name", ["build", "server", "dev"])
 def test_the_lock_is_what_pyproject_says(name: str, tmp_path: Path) -> None:
     script = ROOT / "packaging" / "requirements" / "lock.py"
     command = [sys.executable, str(script), "--to", str(tmp_path), name]
@@ -129,7 +128,7 @@ def test_the_lock_is_what_pyproject_says(name: str, tmp_path: Path) -> None:
     assert compiled == committed, "run: .venv/bin/python packaging/requirements/lock.py"
 
 
-@pytest.mark.parametrize("name", ["server", "dev"])
+@pytest.mark.parametrize("name", ["build", "server", "dev"])
 def test_the_lock_names_hashes_and_no_address(name: str) -> None:
     text = (ROOT / "packaging" / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
     assert "://" not in text

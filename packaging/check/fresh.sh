@@ -10,10 +10,11 @@ trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf --one-file-system "$work
 say() { echo "== fresh machine, $((SECONDS)) s: $*"; }
 die() { say "FAILED: $*"; exit 1; }
 
-new_machine() { # NAME: a new Debian with our files in /src
+new_machine() { # NAME: a new Debian with Python, and our files in /src
   mkdir "$work/$1"
   tar -C "$work/$1" -xf "$base"
   mkdir "$work/$1/src"
+  on_machine "$1" "$python" > "$work/$1.log" 2>&1 || { tail -n 20 "$work/$1.log"; die "Python cannot be installed"; }
   git -c safe.directory='*' ls-files -z --cached --others --exclude-standard |
     tar --null --files-from=- --ignore-failed-read -c 2>/dev/null | tar -C "$work/$1/src" -x
 }
@@ -68,6 +69,8 @@ run_there() { # NAME SIGN…: README's run command until the sign is there, then
   say "Ctrl+C stopped all of it"
 }
 
+python='export DEBIAN_FRONTEND=noninteractive; apt-get -qq update
+  apt-get -qq -y --no-install-recommends install python3 && rm -rf /var/lib/apt/lists/*'
 run=$(packaging/check/readme-command.sh 'python3 dev.py run')
 test=$(packaging/check/readme-command.sh 'python3 dev.py test')
 base=${1-}

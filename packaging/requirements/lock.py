@@ -18,9 +18,12 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+PROJECT = "pyproject.toml"
+SERVER = ["--extra", "server", "--extra", "postgres"]
 LOCKS = {
-    "server": ["--extra", "server"],
-    "dev": ["--extra", "server", "--extra", "postgres", "--extra", "desktop", "--group", "dev"],
+    "build": ["--group", "build"],  # what makes the wheel, and not what it asks for
+    "server": [PROJECT, *SERVER],
+    "dev": [PROJECT, *SERVER, "--extra", "desktop", "--group", "dev"],
 }
 COMPILE = [
     *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal"),
@@ -34,7 +37,7 @@ def write_lock(name: str, folder: Path, *more: str) -> int:
     present = HERE / target.name
     if present.exists() and present != target:
         shutil.copy(present, target)
-    command = [*COMPILE, *LOCKS[name], *more, "pyproject.toml", "-o", str(target)]
+    command = [*COMPILE, *LOCKS[name], *more, "-o", str(target)]
     return subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -15,9 +13,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
+
+from sonoteca_server.catalog.constructs import transaction_number
 
 # SQLite's row number is an INTEGER by that very word; PostgreSQL's numbers must not end at 2³¹.
 SEQ = BigInteger().with_variant(Integer, "sqlite")
@@ -27,22 +26,6 @@ TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 # Letters of a key to sort by: an entry of PostgreSQL's indexes holds 2,700 bytes at most.
 MAX_KEY = 500
-
-
-class transaction_number(FunctionElement[int]):  # noqa: N801 - it reads like a function of SQL
-    """The number of the transaction that writes; 0 where there is one writer only."""
-
-    inherit_cache = True
-
-
-@compiles(transaction_number)
-def _no_number(_element: Any, _compiler: Any, **_kw: Any) -> str:
-    return "0"
-
-
-@compiles(transaction_number, "postgresql")
-def _number(_element: Any, _compiler: Any, **_kw: Any) -> str:
-    return "(pg_current_xact_id()::text::bigint)"
 
 
 metadata = MetaData(
@@ -397,4 +380,14 @@ changes = Table(
     # A number once given to a client never names another change.
     sqlite_autoincrement=True,
 )
+# The library's own changes, and those of jobs, which are dropped when they are old. Each row is in
+# one of the two indexes; a condition that is a parameter would be served by neither.
+of_the_library, of_jobs = text("type <> 'job.changed'"), text("type = 'job.changed'")
+Index(
+    "ix_changes_library",
+    changes.c.seq,
+    sqlite_where=of_the_library,
+    postgresql_where=of_the_library,
+)
+Index("ix_changes_jobs", changes.c.at, sqlite_where=of_jobs, postgresql_where=of_jobs)
 Index("ix_changes_place", changes.c.xid, changes.c.seq).ddl_if(dialect="postgresql")
