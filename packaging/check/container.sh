@@ -155,6 +155,13 @@ same() { # the noise is listed and comes back as it was
   say "the sound comes back as it went"
 }
 
+convert() { # as docs/convert.md has it
+  (cd "$work" && cp noise.wav in.wav && follow 'curl -F file=@in.wav -F format=mp3' docs/convert.md 2> curl.log)
+  ffprobe -v error -show_entries format=format_name,duration -of csv=p=0 "$work/out.mp3" | grep -q '^mp3,3\.0' ||
+    die "this is no MP3 of three seconds: $(head -c 300 "$work/out.mp3")"
+  say "a WAV comes back as MP3"
+}
+
 ip link set lo up
 trap tell EXIT
 docker system service --time 0 "$DOCKER_HOST" 2> "$work/engine.log" &
@@ -174,6 +181,7 @@ grep -q 'WARNING: everyone' "$work/up.log" || die "it does not warn that everyon
 look_into
 upload
 same
+convert
 kill -TERM $compose # as Ctrl+C does
 wait $compose || die "the command ended with $?"
 [ "$(state Status) $(state ExitCode)" = 'exited 0' ] || die "it did not stop well: $(state Status) $(state ExitCode)"
