@@ -1,4 +1,4 @@
-"""sonoteca: the window, or push, pull and list from a shell."""
+"""sonoteca: the window, or push, pull, list and sync from a shell."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _open_window(given: argparse.Namespace) -> int:
 
 
 def _command_at(words: list[str]) -> int | None:
-    """The place of push, pull or list, when that is the first word that is no option."""
+    """The place of push, pull, list or sync, when that is the first word that is no option."""
     place = 0
     while place < len(words) and words[place].startswith("-"):
         place += 2 if words[place] in _WITH_VALUE else 1
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sonoteca",
         description="Opens the window of a Sonoteca library. From a shell, `sonoteca push`, "
-        "`sonoteca pull` and `sonoteca list` work without it: each has a --help of its own.",
+        "`sonoteca pull`, `sonoteca list` and `sonoteca sync` work without it: each has a --help.",
         epilog="example: sonoteca --server http://127.0.0.1:8282 take1.wav",
     )
     parser.add_argument("--version", action="version", version=f"Sonoteca {__version__}")

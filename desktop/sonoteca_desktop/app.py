@@ -38,6 +38,7 @@ from sonoteca_desktop.views.commands import Command
 from sonoteca_desktop.views.connection import Connection, Reach
 from sonoteca_desktop.views.dialogs import ClosingAnswer
 from sonoteca_desktop.views.main_window import MainWindow
+from sonoteca_desktop.views.preferences import PreferencesDialog
 from sonoteca_desktop.views.theme import Theme
 from sonoteca_desktop.views.tray import Tray
 from sonoteca_shared.errors import SonotecaError
@@ -63,6 +64,7 @@ class Desktop(QObject):
         self, server: str, folder: Path, *, theme: Theme, output: OutputFactory | None = None
     ) -> None:
         super().__init__()
+        self._theme = theme
         self.places = Places(folder, server)
         self.choices = settings.load_choices(self.places.choices)
         self.choices.server = server
@@ -180,6 +182,7 @@ class Desktop(QObject):
         window.retryRequested.connect(self.sync.retry_now)
         window.themeChosen.connect(self._choose_theme)
         window.volumeChanged.connect(self._choose_volume)
+        window.preferencesRequested.connect(self._open_preferences)
         window.closing.connect(self.close)
 
     def _make_tray(self, theme: Theme) -> Tray:
@@ -285,6 +288,28 @@ class Desktop(QObject):
     def _choose_download_folder(self, folder: Path) -> None:
         self.choices.download_folder = str(folder)
         self._keep_choices()
+
+    def _open_preferences(self) -> None:
+        dialog = PreferencesDialog(
+            self._theme,
+            self.transfers,
+            self.window.leaving,
+            budget=self.choices.cache_bytes,
+            parent=self.window,
+        )
+        dialog.budgetChosen.connect(self._choose_budget)
+        dialog.emptyRequested.connect(self._empty_cache)
+        self.bridge.cacheMeasured.connect(dialog.show_used)
+        self.bridge.run(self.heard.measure, self.bridge.cacheMeasured.emit)
+        dialog.open()
+
+    def _choose_budget(self, budget: int) -> None:
+        self.choices.cache_bytes = budget
+        self._keep_choices()
+        self.bridge.run(partial(self.heard.set_budget, budget), self.bridge.cacheMeasured.emit)
+
+    def _empty_cache(self) -> None:
+        self.bridge.run(self.heard.empty, self.bridge.cacheMeasured.emit)
 
     def _choose_theme(self, name: str) -> None:
         self.choices.theme = name

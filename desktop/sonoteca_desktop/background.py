@@ -88,6 +88,7 @@ class Bridge(QObject):
         gathered(Gathered): a drop was looked through.
         keptChanged(): other things are kept on this computer for good.
         told(str): something that the user should read.
+        cacheMeasured(int): so many bytes of what was heard are kept.
     """
 
     synced = Signal(object)
@@ -95,6 +96,7 @@ class Bridge(QObject):
     gathered = Signal(object)
     keptChanged = Signal()
     told = Signal(str)
+    cacheMeasured = Signal(object)  # more than the 32 bits of Qt's int
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

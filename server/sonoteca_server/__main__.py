@@ -1,4 +1,4 @@
-"""sonoteca-server: serve a library, look after its catalogue, show the settings."""
+"""sonoteca-server: serve a library, work off its jobs, look after its catalogue, show settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from sonoteca_server import app, database, logs
+from sonoteca_server import app, database, logs, workers
 from sonoteca_server.catalog.engines import home_of, without_password
 from sonoteca_server.inspection import inspect
 from sonoteca_server.library.verify import Tally, verify
@@ -33,6 +33,8 @@ def main(argv: list[str] | None = None) -> int:
         settings, sources = load(given, file=file)
         if command == "serve":
             return _serve(settings)
+        if command == "worker":
+            return _work(settings)
         if command == "db":
             return database.run(action, settings, yes=yes)
         if command == "verify":
@@ -46,6 +48,12 @@ def main(argv: list[str] | None = None) -> int:
 def _serve(settings: Settings) -> int:
     logs.to_stderr()
     asyncio.run(app.serve(settings))
+    return 0
+
+
+def _work(settings: Settings) -> int:
+    logs.to_stderr()
+    asyncio.run(workers.work(settings))
     return 0
 
 
@@ -67,6 +75,8 @@ def _show(settings: Settings, sources: dict[str, str]) -> int:
         value = getattr(settings, field.name)
         if field.name == "database":
             value = without_password(value)
+        if field.name == "webhook_secret" and value:
+            value = "(not shown)"
         print(f"{field.name} = {value!s:40} # {sources[field.name]}")
     return 0
 
@@ -83,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
         "serve",
         help="serve a library until stopped",
         epilog="example: sonoteca-server serve --data ~/sounds --port 0",
+    )
+    worker = commands.add_parser(
+        "worker",
+        help="work off jobs beside a server, on the same library, until stopped",
+        epilog="example: sonoteca-server worker --data ~/sounds",
     )
     database_ = commands.add_parser(
         "db",
@@ -109,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         help="show every setting and where its value comes from",
         epilog="example: SONOTECA_PORT=9000 sonoteca-server settings",
     )
-    for command in (serve, database_, verify_, settings):
+    for command in (serve, worker, database_, verify_, settings):
         _add_settings(command)
     return parser
 
@@ -127,9 +142,17 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         "public_url": "address that people reach the server under",
         "max_upload_bytes": "largest file that is taken (default: 0, any)",
         "min_free_bytes": "what uploads leave free on the disk (default: 64 MiB)",
+        "webhook_url": "who is told of archives that are ready, by a signed POST",
+        "webhook_secret": "what webhooks are signed with; rather set SONOTECA_WEBHOOK_SECRET",
         "trash_s": "seconds that sounds stay in the trash (default: 30 days)",
         "header_timeout_s": "seconds that the head of a request may take (default: 10)",
         "body_idle_s": "seconds of silence within a body (default: 30)",
+        "fetch_allow": "host:port, with commas between, that archives and webhooks may reach too",
+        "fetch_idle_s": "seconds that a server which files are fetched from may be silent (30)",
+        "max_fetch_s": "seconds that it may take to fetch one file (default: 3600)",
+        "max_archive_bytes": "bytes that the files fetched for one archive may have (0: any)",
+        "archive_expiry_s": "seconds that an archive is kept (default: one day)",
+        "conversions": "sounds that are converted at once (default: 0, as many as cores)",
     }
     for name, text in words.items():
         command.add_argument(f"--{name.replace('_', '-')}", metavar=name.upper(), help=text)

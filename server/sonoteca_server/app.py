@@ -23,9 +23,13 @@ from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
+from sonoteca_server.job_handlers import fetching_parts, job_handlers
 from sonoteca_server.jobs.analysis import Analysis
 from sonoteca_server.jobs.conversion import Conversions
+from sonoteca_server.jobs.leftovers import Leftovers
+from sonoteca_server.jobs.queue import Jobs
 from sonoteca_server.jobs.upkeep import Upkeep
+from sonoteca_server.jobs.worker import Worker
 from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
@@ -49,6 +53,8 @@ _FINISH_S = 10.0  # what requests that cannot be resumed have when the server is
 _CLOSE_S = 3.0
 _IDLE_S = 75.0  # longer than browsers and most clients keep a connection that they do not use
 _BACKLOG = 1_024
+# What the jobs know the server by: there is one for a data folder.
+_PLACE = "server"
 
 log = logging.getLogger(__name__)
 
@@ -91,18 +97,30 @@ class Library:
 
 def lock_folder(folder: Path) -> int:
     """Claim a data folder for this process; CannotStartError when another one has it."""
+    refusal = f"another server is using {folder}: stop it first, or choose another --data"
+    return _lock(folder, "server.lock", fcntl.LOCK_EX, refusal)
+
+
+def lock_workers(folder: Path, *, alone: bool) -> int:
+    """Claim a data folder as a worker does, beside others; or `alone`, when none may be there."""
+    refusal = f"a worker is using {folder}: stop it first"
+    if not alone:
+        refusal = f"{folder} is being removed"
+    how = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    return _lock(folder, "workers.lock", how, refusal)
+
+
+def _lock(folder: Path, name: str, how: int, refusal: str) -> int:
     try:
         make_folder(folder)
-        lock = os.open(folder / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise CannotStartError(f"{folder} cannot be used: {error.strerror}") from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
-        raise CannotStartError(
-            f"another server is using {folder}: stop it first, or choose another --data"
-        ) from None
+        raise CannotStartError(refusal) from None
     return lock
 
 
@@ -111,7 +129,7 @@ async def serve(settings: Settings) -> None:
     raise_open_files()
     async with running(settings) as address:
         print(f"Sonoteca server on {address}", flush=True)  # noqa: T201 - contract
-        await _asked_to_stop()
+        await asked_to_stop()
 
 
 @contextlib.asynccontextmanager
@@ -122,17 +140,28 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     try:
         sockets = _listen(settings)
         analysis = Analysis(library.catalog, library.blobs)
-        services = _services(settings, library, analysis)
+        news = asyncio.Event()
+        jobs = Jobs(library.catalog, news.set)
+        await jobs.free(_PLACE)
+        worker = Worker(
+            jobs, job_handlers(settings, library.catalog, library.blobs), news=news, place=_PLACE
+        )
+        services = _services(settings, library, analysis, jobs)
         server = SendingServer(
             make_application(services),
             limits=Limits(settings.header_timeout_s, settings.body_idle_s, _IDLE_S),
         )
         server.add_sockets(sockets)
         upkeep = Upkeep(
-            library.catalog, library.blobs, services.trash, services.uploads, services.archives
+            library.catalog,
+            library.blobs,
+            services.trash,
+            services.uploads,
+            services.archives,
+            Leftovers(library.catalog, fetching_parts(settings.data)),
         )
-        jobs = (analysis, upkeep, services.facets, services.conversions)
-        working = [asyncio.create_task(job.run()) for job in jobs]
+        runs = (analysis, upkeep, services.facets, services.conversions, worker)
+        working = [asyncio.create_task(each.run()) for each in runs]
         try:
             host, port = sockets[0].getsockname()[:2]
             yield f"http://{_in_url(host)}:{port}"
@@ -142,10 +171,11 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         library.close()
 
 
-def _services(settings: Settings, library: Library, analysis: Analysis) -> Services:
+def _services(settings: Settings, library: Library, analysis: Analysis, jobs: Jobs) -> Services:
     ingest = Ingest(library.catalog, library.blobs, analysis.wake)
     return Services(
         facets=FacetCounts(library.catalog),
+        jobs=jobs,
         conversions=Conversions(
             partial(library.blobs.room, least=settings.min_free_bytes), at_once=settings.conversions
         ),
@@ -159,7 +189,7 @@ def _services(settings: Settings, library: Library, analysis: Analysis) -> Servi
         trash=Trash(library.catalog, analysis.wake, keep_s=settings.trash_s),
         uploads=Uploads(library.catalog, library.parts, ingest, expiry_s=settings.upload_expiry_s),
         archives=Archives(
-            library.catalog, library.blobs, analysis.wake, expiry_s=settings.archive_expiry_s
+            library.catalog, library.blobs, jobs.wake, expiry_s=settings.archive_expiry_s
         ),
         blobs=library.blobs,
         running=Running(),
@@ -180,6 +210,7 @@ async def _stop(
         async with asyncio.timeout(_CLOSE_S):
             await server.close_all_connections()
             await services.uploads.close()
+            await services.conversions.close()
     for task in working:
         task.cancel()
     for task in working:
@@ -211,7 +242,8 @@ def _log_request(handler: object) -> None:
     log.info("request", extra={"facts": facts})
 
 
-async def _asked_to_stop() -> None:
+async def asked_to_stop() -> None:
+    """Wait for SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

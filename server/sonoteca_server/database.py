@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from sonoteca_server.app import CannotStartError, Library, lock_folder
+from sonoteca_server.app import CannotStartError, Library, lock_folder, lock_workers
 from sonoteca_server.catalog import Home
 from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.settings import Settings
@@ -39,8 +39,9 @@ def run(action: str, settings: Settings, *, yes: bool) -> int:
 
 
 def _remove(folder: Path, home: Home, *, again: bool, yes: bool) -> int:
-    lock = lock_folder(folder)
+    locks = [lock_folder(folder)]
     try:
+        locks.append(lock_workers(folder, alone=True))
         with home.alone():
             if not yes and not _confirmed(folder, home):
                 _say("nothing was changed")
@@ -53,7 +54,8 @@ def _remove(folder: Path, home: Home, *, again: bool, yes: bool) -> int:
             if again:
                 home.create()
     finally:
-        os.close(lock)
+        for lock in locks:
+            os.close(lock)
     _say(f"{'emptied' if again else 'destroyed'} the library in {folder}")
     return 0
 

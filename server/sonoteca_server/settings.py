@@ -14,10 +14,13 @@ from typing import Any
 
 import platformdirs
 
+from sonoteca_server.jobs.addresses import BadUrlError, parse_allow
 from sonoteca_shared.errors import SonotecaError
 
 PREFIX = "SONOTECA_"
 _MAX_PORT = 65_535
+# With these at 0 nothing would ever be fetched.
+_NOT_NOTHING = ("fetch_idle_s", "max_fetch_s")
 _ADDRESS = re.compile(r"https?://[^/?#@\s]+/?")
 
 
@@ -54,6 +57,19 @@ class Settings:
     body_idle_s: float = 30.0
     # How long an upload that can be resumed is kept after its last byte.
     upload_expiry_s: float = 604_800.0
+    # The places that archives and webhooks may reach although they are not public: exact
+    # "host:port", with commas between.
+    fetch_allow: str = ""
+    # How long another server may be silent while a file is fetched from it.
+    fetch_idle_s: float = 30.0
+    # How long it may take to fetch one file.
+    max_fetch_s: float = 3_600.0
+    # How many bytes the files of one archive may have, if they are fetched; 0 for any.
+    max_archive_bytes: int = 0
+    # Who is told of archives that are ready, by a signed POST; nobody when it is empty.
+    webhook_url: str = ""
+    # What webhooks are signed with: any text, or `whsec_` and base64 as Standard Webhooks has it.
+    webhook_secret: str = ""
     # How long an archive can be had once it is ready.
     archive_expiry_s: float = 86_400.0
     # How many sounds are converted at once; 0 for as many as there are cores.
@@ -89,6 +105,8 @@ def load(
                 )
             values[name] = _converted(name, value)
             sources[name] = source
+    if values.get("webhook_url") and not values.get("webhook_secret"):
+        raise SettingsError("“webhook_url” needs a “webhook_secret”, to sign what is sent there")
     return Settings(**values), sources
 
 
@@ -119,11 +137,22 @@ def _converted(name: str, value: Any) -> Any:
         raise SettingsError(f"“{name}” cannot be less than 0, and has an end")
     if name == "port" and converted > _MAX_PORT:
         raise SettingsError(f"“port” is {_MAX_PORT} at most, not {converted}")
+    if name in _NOT_NOTHING and not converted:
+        raise SettingsError(f"“{name}” has to be more than 0")
+    if name == "fetch_allow":
+        _check_places(converted)
     if name == "public_url" and converted and not _ADDRESS.fullmatch(converted):
         raise SettingsError(
             f"“public_url” is an address such as https://example.org, not “{value}”"
         )
     return converted
+
+
+def _check_places(text: str) -> None:
+    try:
+        parse_allow(text)
+    except BadUrlError as error:
+        raise SettingsError(f"“fetch_allow”: {error}") from error
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:

@@ -28,6 +28,11 @@ def new_id(now_ns: int | None = None) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def moment_of(made: str) -> float:
+    """When an id was made (section 5.7), in seconds since the epoch."""
+    return int(made[:8] + made[9:13], 16) / 1000
+
+
 def is_id(text: str) -> bool:
     """Whether the text has the shape of an id of ours."""
     return _UUID.fullmatch(text) is not None

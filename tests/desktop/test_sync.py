@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import requests
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.sync.engine import SyncEngine, SyncState
 from sonoteca_desktop.sync.mirror import Mirror
+from sonoteca_server.catalog.engines import home_of
+from sonoteca_server.catalog.jobs import submit_now
 from sonoteca_shared.query import parse
 from tests.kit.http import serve, server_process
 from tests.kit.wait import until
@@ -124,3 +127,22 @@ def test_a_copy_of_an_older_version_is_fetched_anew(tmp_path: Path) -> None:
         post(server, 1)
         with following(server, mirror):
             until(lambda: mirror.count() == 1)
+
+
+def test_what_jobs_do_is_no_news_to_the_window(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror.sqlite")
+    with serve(tmp_path / "library") as server:
+        with following(server, mirror) as told:
+            until(lambda: told and told[-1].reached)
+            before = mirror.cursor
+            told.clear()
+            catalog = home_of("sqlite", tmp_path / "library").join()
+            try:
+                asyncio.run(catalog.write(submit_now, "nobody's", {}))
+            finally:
+                catalog.close()
+            until(lambda: mirror.cursor != before)
+            post(server, 1)
+            until(lambda: mirror.count() == 1)
+        assert told
+        assert all(state.changed for state in told)

@@ -134,3 +134,29 @@ def test_a_blocked_one_says_what_helps(desk: Desk) -> None:
     key = desk.fetch(DATA)
     blocked = desk.until_state(key, State.BLOCKED)
     assert blocked.way_out == "Plug the drive in, or allow writing there"
+
+
+def test_what_was_paused_alone_stays_when_all_go_on(desk: Desk) -> None:
+    desk.queue.set_limit(1000)
+    alone, *others = [desk.fetch(DATA[number:], f"{number}.wav") for number in range(4)]
+    desk.queue.pause(alone)
+    desk.queue.pause_all()
+    desk.restart()
+    desk.queue.set_limit(None)
+    desk.queue.resume_all()
+    desk.until(lambda: all(desk[key].state is State.DONE for key in others))
+    assert desk[alone].state is State.PAUSED
+    desk.queue.resume_all()  # once more: nothing else is paused
+    desk.until_state(alone, State.DONE)
+
+
+def test_one_that_went_on_alone_and_was_paused_again_is_paused_alone(desk: Desk) -> None:
+    desk.queue.set_limit(1000)
+    one, other = (desk.fetch(DATA[number:], f"{number}.wav") for number in range(2))
+    desk.queue.pause_all()
+    desk.queue.resume(one)
+    desk.queue.pause(one)
+    desk.queue.set_limit(None)
+    desk.queue.resume_all()
+    desk.until_state(other, State.DONE)
+    assert desk[one].state is State.PAUSED

@@ -49,6 +49,32 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_module, "back_off", lambda tries, chance: 0.02)  # noqa: ARG005
 
 
+def test_a_server_that_wants_a_sign_in_is_told_of_once(desk: Desk) -> None:
+    sounds = [desk.server.add(DATA[number:], f"{number}.wav") for number in range(5)]
+    desk.server.script += [refuse(401, "Sign in")] * 9
+    keys = desk.queue.download_all(sounds, desk.sounds)
+    states = [State.BLOCKED, State.QUEUED]
+    desk.until(lambda: State.BLOCKED in {desk[key].state for key in keys})
+    desk.until(lambda: all(desk[key].state in states for key in keys))
+    asked = len(desk.server.asked)
+    assert asked <= 3  # those that ran at once; nobody else tries
+    [blocked] = [key for key in keys if desk[key].state is State.BLOCKED]
+    assert desk[blocked].note == "Sign in"
+    assert not [key for key in keys if desk[key].state is State.QUEUED and desk[key].note]
+    desk.server.script.clear()
+    desk.queue.retry(blocked)
+    desk.until(lambda: all(desk[key].state is State.DONE for key in keys))
+
+
+def test_who_is_behind_one_that_is_removed_does_not_wait_for_ever(desk: Desk) -> None:
+    desk.server.script.append(refuse(401, "Sign in"))
+    first = desk.fetch(DATA)
+    desk.until_state(first, State.BLOCKED)
+    second = desk.fetch(DATA[1:], "b.wav")
+    desk.queue.cancel(first)
+    desk.until_state(second, State.DONE)
+
+
 def test_waits_as_long_as_the_server_is_away(desk: Desk) -> None:
     port = desk.server.server_address[1]
     sound = desk.server.add(DATA, "a.wav")

@@ -16,12 +16,13 @@ from sqlalchemy import Connection
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog import jobs as job_rows
 from sonoteca_server.jobs.addresses import Guard, parse_allow
-from sonoteca_server.jobs.archives import KIND, ArchiveJob
+from sonoteca_server.jobs.archives import ArchiveJob
 from sonoteca_server.jobs.fetch import Fetcher
 from sonoteca_server.jobs.landing import Limits
 from sonoteca_server.jobs.outward import Outward
 from sonoteca_server.library import archive_rows as rows
 from sonoteca_server.library.archive_rows import Finished, OnError
+from sonoteca_server.library.archives import KIND, Archives
 from sonoteca_server.storage.growing import GrowingParts
 from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_shared.models import FileError
@@ -32,13 +33,22 @@ from tests.kit.upstream import Upstream
 class Archiving:
     """The archives of one world, fetched from the servers of a test alone."""
 
-    def __init__(self, world: World, folder: Path, *remotes: Upstream, max_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        world: World,
+        folder: Path,
+        remote: Upstream | None = None,
+        *,
+        allow: str = "",
+        max_bytes: int = 0,
+    ) -> None:
         self.world = world
         self.folder = folder
         self.blobs = LocalBlobs(folder)
         self.parts = GrowingParts(folder, "fetching")
+        self.archives = Archives(world.catalog, self.blobs, world.news.set, expiry_s=60.0)
         self.told: list[Finished] = []
-        guard = Guard(parse_allow(",".join(remote.place for remote in remotes)))
+        guard = Guard(parse_allow(remote.place if remote else allow))
         fetcher = Fetcher(Outward(guard, idle_s=10.0), max_s=60.0, pause=lambda _: 0.0)
         limits = Limits(max_bytes, lambda count: self.blobs.check_room(count, least=0))
         self.job = ArchiveJob(
@@ -76,9 +86,11 @@ class Archiving:
         """The archive as it is."""
         return await self.catalog.read(_made, self.blobs, archive)
 
-    async def until(self, look: Callable[[Made], bool], archive: str) -> None:
+    async def until(
+        self, look: Callable[[Made], bool], archive: str, *, patience_s: float = 10.0
+    ) -> None:
         """Wait until the archive looks so."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patience_s):
             while True:
                 if look(await self.find(archive)):
                     return

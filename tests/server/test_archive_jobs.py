@@ -12,10 +12,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from sonoteca_server.catalog.schema import objects
-from sonoteca_server.library import archive_rows as rows
 from sonoteca_server.library.archive_rows import OnError
 from tests.kit.archiving import Archiving
 from tests.kit.jobs import World, in_world
@@ -157,7 +156,7 @@ def test_a_cancelled_archive_stops_at_once_and_drops_its_bytes(
             if how == "job":
                 await world.jobs.cancel(archive)
             else:
-                await world.catalog.write(cancel, archive)
+                await archiving.archives.cancel(archive)
             assert await asyncio.to_thread(left.wait, 10.0)
             await archiving.until(lambda made: made.state == "cancelled", archive)
             await archiving.until(lambda _: not list(archiving.parts.list_keys()), archive)
@@ -230,10 +229,3 @@ def test_many_files_of_many_kinds_come_in_the_order_they_were_asked_for(
         assert made.files["moved.wav"] == b"sound 7"
 
     in_world(database, tmp_path, work)
-
-
-def cancel(connection: Connection, archive_hash: str) -> None:
-    """What somebody does who asks the service to end an archive."""
-    row = rows.find(connection, archive_hash)
-    assert row is not None
-    rows.cancel(connection, row)

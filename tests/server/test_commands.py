@@ -227,6 +227,13 @@ def test_settings_come_from_file_then_environment_then_flags(tmp_path: Path) -> 
         ({"SONOTECA_PORT": "65536"}, "", "65535"),
         ({"SONOTECA_BODY_IDLE_S": "nan"}, "", "end"),
         ({"SONOTECA_PUBLIC_URL": "sounds.example"}, "", "https"),
+        (
+            {"SONOTECA_FETCH_ALLOW": "127.0.0.1:9000,nas"},
+            "",
+            "“fetch_allow”: “nas” is not host:port",
+        ),
+        ({"SONOTECA_FETCH_IDLE_S": "0"}, "", "more than 0"),
+        ({"SONOTECA_MAX_FETCH_S": "0"}, "", "more than 0"),
         ({}, "colour = 1", "colour"),
         ({}, "not toml", "server.toml"),
     ],

@@ -125,7 +125,7 @@ def test_a_dump_makes_the_catalogue_again(
 
 
 def test_settings_show_no_password(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["settings", "--database", "postgresql://me:secret@host/sounds"]) == 0
+    assert main(["settings", "--database", "postgresql://me:hunter2@host/sounds"]) == 0
     shown = capsys.readouterr().out
     assert "postgresql://me:***@host/sounds" in shown
-    assert "secret" not in shown
+    assert "hunter2" not in shown

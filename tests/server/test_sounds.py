@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from sonoteca_shared import peaks
 from tests.kit.http import serve
-from tests.kit.wait import until
 from tests.kit.wavs import Plan, build_wav
 
 SOUNDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -208,20 +206,3 @@ def test_a_sound_that_is_not_there_is_404(server: str) -> None:
     for sound_id in ("nonsense", "01a1fdcc-6794-78b8-bf63-09238c7cbb13"):
         answer = requests.get(f"{server}/api/v1/sounds/{sound_id}", timeout=10)
         assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
-
-
-def test_the_waveform_is_computed_and_can_be_had_at_any_zoom(server: str) -> None:
-    def sound() -> dict[str, Any]:
-        found: dict[str, Any] = requests.get(f"{server}/info?name={TAKE2}", timeout=10).json()[0]
-        return found
-
-    path = server + until(lambda: sound()["links"]["peaks"])
-    fine = peaks.parse(requests.get(path, timeout=10).content)
-    coarse = peaks.parse(requests.get(f"{path}?spp=1024", timeout=10).content)
-    assert (fine.length, fine.channels, fine.samplerate) == (375, 2, 96_000)
-    assert (coarse.length, coarse.samples_per_pixel) == (94, 1024)
-    assert max(fine.values) == max(coarse.values)
-    assert list(coarse.values[:4:2]) == [min(fine.values[0:16:4]), min(fine.values[2:16:4])]
-    told = requests.get(path, headers={"Accept": "application/json"}, timeout=10).json()
-    assert told["data"] == list(fine.values)
-    assert requests.get(f"{path}?spp=300", timeout=10).status_code == 400

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,13 +12,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.kit.engines import missing, require
+from tests.kit import node
 from tests.kit.http import serve
 from tests.kit.tus import head, offset
 from tests.kit.wait import until
 from tests.kit.wavs import write_wav
 
-JS = Path(__file__).parents[1] / "kit" / "js"
 PYTHON = """
 import sys
 from tusclient.client import TusClient
@@ -72,23 +70,8 @@ def test_tuspy_that_was_killed_goes_on_where_it_stopped(tmp_path: Path, wav: Pat
 
 @pytest.fixture(scope="module")
 def tus_js(request: pytest.FixtureRequest) -> list[str]:
-    """The command that uploads with tus-js-client, as the lock beside it pins it."""
-    node, npm = require("nodejs"), require("npm")
-    assert request.config.cache is not None
-    folder = Path(request.config.cache.mkdir("tus-js"))
-    lock = (JS / "package-lock.json").read_bytes()
-    installed = folder / "node_modules" / hashlib.sha256(lock).hexdigest()
-    if not installed.exists():
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(JS / name, folder)
-        command = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100)
-        if "network" in done.stderr or "ENOTFOUND" in done.stderr:
-            missing("no package registry of npm can be reached")
-        assert done.returncode == 0, done.stderr
-        installed.touch()
-    shutil.copy(JS / "upload.mjs", folder)
-    return [str(node), str(folder / "upload.mjs")]
+    """The command that uploads with tus-js-client."""
+    return node.program(request.config, "upload.mjs")
 
 
 @pytest.mark.timeout(150)  # it may have to install it first

@@ -21,6 +21,7 @@ from sonoteca_server.app import Library
 from sonoteca_server.catalog import feed
 from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.catalog.pages import Ask
+from sonoteca_server.jobs.leftovers import Leftovers
 from sonoteca_server.jobs.upkeep import Swept, Upkeep
 from sonoteca_server.library import objects
 from sonoteca_server.library.archives import Archives
@@ -29,6 +30,7 @@ from sonoteca_server.library.objects import Kept, Objects
 from sonoteca_server.library.trash import Trash
 from sonoteca_server.library.uploads import Uploads
 from sonoteca_server.storage import Incoming
+from sonoteca_server.storage.growing import GrowingParts
 from sonoteca_shared.wav.audio_digest import AudioHasher
 from tests.kit.http import serve
 from tests.kit.wait import until
@@ -52,10 +54,12 @@ class World:
         self.uploads = Uploads(self.catalog, self.library.parts, self.ingest, expiry_s=7 * DAY)
         # What it makes has expired when it is made.
         self.archives = Archives(self.catalog, self.blobs, lambda: None, expiry_s=0)
+        self.fetching = GrowingParts(folder, "fetching")
         self.upkeep = self.make_upkeep(grace_s=DAY, clock=lambda: self.now)
 
     def make_upkeep(self, **times: Any) -> Upkeep:
-        neighbours = (self.trash, self.uploads, self.archives)
+        leftovers = Leftovers(self.catalog, self.fetching)
+        neighbours = (self.trash, self.uploads, self.archives, leftovers)
         return Upkeep(self.catalog, self.blobs, *neighbours, **times)
 
     def part(self, data: bytes) -> Incoming:

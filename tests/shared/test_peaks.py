@@ -27,7 +27,7 @@ def test_reads_both_widths(bits: int, channels: int, length: int) -> None:
 
 def test_reads_what_it_writes() -> None:
     values = array("h", [-3, 4])
-    head = peaks.header(samplerate=8_000, samples_per_pixel=512, length=1, channels=1)
+    head = peaks.Head(samplerate=8_000, samples_per_pixel=512, length=1, channels=1).to_bytes()
     parsed = peaks.parse(head + values.tobytes())
     assert parsed == peaks.Peaks(8_000, 512, 1, 16, values)
 

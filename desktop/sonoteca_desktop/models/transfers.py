@@ -160,6 +160,14 @@ class TransfersModel(QAbstractListModel):
         self._queue.arrangement.set_at_once(count)
         self.limitChanged.emit()
 
+    @property
+    def several(self) -> bool:
+        """Whether a big file may have several connections."""
+        return self._queue.arrangement.several
+
+    def set_several(self, several: bool) -> None:
+        self._queue.arrangement.set_several(several=several)
+
     def set_filter(self, wanted: Filter) -> None:
         """Show these only."""
         self.filter = wanted

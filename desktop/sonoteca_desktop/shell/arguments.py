@@ -1,4 +1,4 @@
-"""What can be said to `sonoteca push`, `pull` and `list`, and how it is read."""
+"""What can be said to `sonoteca push`, `pull`, `list` and `sync`, and how it is read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from sonoteca_desktop.settings import DEFAULT_SERVER, default_folder
 from sonoteca_shared import values
 
-COMMANDS = ("push", "pull", "list")
+COMMANDS = ("push", "pull", "list", "sync")
 
 PATIENCE = 600.0
 """Seconds without a byte after which a command gives up, once it had begun."""
@@ -25,6 +25,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     _add_push(commands)
     _add_pull(commands)
     _add_list(commands)
+    _add_sync(commands)
     given = parser.parse_args(words)
     if given.command == "pull":
         _check_pull(commands.choices["pull"], given)
@@ -93,6 +94,18 @@ def _add_list(commands: _Commands[_Parser]) -> None:
     listing.add_argument("--folder", default="", help="only of this folder of the library")
 
 
+def _add_sync(commands: _Commands[_Parser]) -> None:
+    syncing = _command(
+        commands,
+        "sync",
+        "Brings this computer up to date while the window is closed: its copy of the catalogue, "
+        "and the sounds that are kept here for good, as fast as the window would fetch them. "
+        "Given again, it goes on where it stopped.",
+        "example: sonoteca sync --server http://studio:8282",
+    )
+    _add_patience(syncing)
+
+
 def _command(commands: _Commands[_Parser], name: str, about: str, example: str) -> _Parser:
     parser = commands.add_parser(name, description=about, epilog=example)
     parser.add_argument(
@@ -109,6 +122,10 @@ def _add_transfer_options(parser: _Parser) -> None:
     parser.add_argument(
         "--limit", metavar="SPEED", type=_speed, help="bytes a second at most: 500k, 2M"
     )
+    _add_patience(parser)
+
+
+def _add_patience(parser: _Parser) -> None:
     parser.add_argument(
         "--patience",
         metavar="SECONDS",

@@ -1,4 +1,4 @@
-"""Carries out push, pull and list: what to move, and how the command ends."""
+"""Carries out push, pull, list and sync: what to move, and how the command ends."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.settings import Places, load_choices
-from sonoteca_desktop.shell import arguments, finding, listing, reports, words
+from sonoteca_desktop.shell import arguments, finding, listing, reports, syncing, words
 from sonoteca_desktop.shell.errand import Errand
 from sonoteca_desktop.transfers import target
 from sonoteca_desktop.transfers.gather import gather
 from sonoteca_desktop.transfers.plan import PathBlockedError
-from sonoteca_desktop.transfers.queue import State
+from sonoteca_desktop.transfers.queue import State, Transfer
 from sonoteca_shared import routes
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.models import Sound
@@ -111,14 +111,28 @@ def _list(given: argparse.Namespace) -> int:
     return _DONE
 
 
-_COMMANDS = {"push": _push, "pull": _pull, "list": _list}
+def _sync(given: argparse.Namespace) -> int:
+    server = _server(given)
+    places = Places(given.data, server)
+    report = reports.choose(json=given.json)
+    synced = syncing.sync(Client(server), places, report, given.patience)
+    if not given.json:
+        print(words.synced(synced.sounds, synced.kept))
+    return _tell(synced.transfers)
+
+
+_COMMANDS = {"push": _push, "pull": _pull, "list": _list, "sync": _sync}
 
 
 def _carry(errand: Errand, keys: Collection[int], given: argparse.Namespace) -> int:
-    """Carry out transfers, tell what failed; the exit code."""
+    """Carry out transfers; the exit code."""
     errand.queue.set_limit(given.limit)
     errand.queue.arrangement.set_several(several=given.command == "pull" and given.segments)
-    transfers = errand.run(set(keys), reports.choose(json=given.json), given.patience)
+    return _tell(errand.run(set(keys), reports.choose(json=given.json), given.patience))
+
+
+def _tell(transfers: Collection[Transfer]) -> int:
+    """Tell what failed; the exit code."""
     for line in words.failures(transfers):
         words.tell(line)
     return _DONE if all(each.state is State.DONE for each in transfers) else _FAILED

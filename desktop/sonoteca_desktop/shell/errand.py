@@ -2,11 +2,13 @@
 
 Every command has a journal of its own, found again by the words of the command. So a command goes
 on with what it began and with nothing else, and no transfer is ever in two hands: the window has
-its own journal, and a second shell with the same command is refused.
+its own journal, and a second shell with the same command is refused. What a command left that was
+killed in its last moment is cleared away by a later one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -17,12 +19,14 @@ from types import TracebackType
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.shell.reports import Report
 from sonoteca_desktop.transfers import orders
-from sonoteca_desktop.transfers.journal import Journal
+from sonoteca_desktop.transfers.journal import Journal, JournalError
 from sonoteca_desktop.transfers.queue import State, Transfer, TransferQueue
+from sonoteca_desktop.transfers.roster import BUSY
 
 _FIRST_LOOK_S = 0.005
 _LOOK_S = 0.1
 _PATIENCE_AT_START_S = 10.0
+_OLD_S = 3600.0
 _AT_WORK = frozenset({State.HASHING, State.RUNNING, State.VERIFYING})
 
 
@@ -34,6 +38,7 @@ class Errand:
     ) -> None:
         command = json.dumps([orders.server_name(client.base_url), *words]).encode()
         folder.mkdir(parents=True, exist_ok=True)
+        _clear(folder)
         self._path = folder / f"{hashlib.sha256(command).hexdigest()[:32]}.sqlite"
         self._journal = Journal(self._path)
         self.queue = TransferQueue(
@@ -64,24 +69,48 @@ class Errand:
         for each in self.queue.snapshot():
             if each.key not in keys:
                 self.queue.cancel(each.key)
-        waiting = _Patience(patience)
         self.queue.start()
-        try:
-            # Often at first: a small file is there before a person could look.
-            pause = _FIRST_LOOK_S
-            while self.queue.busy:
-                transfers = self.queue.snapshot()
-                if waiting.is_over(transfers):
-                    break
-                report.tell(transfers)
-                time.sleep(pause)
-                pause = min(_LOOK_S, 2 * pause)
-        finally:
-            self.queue.stop()
-            transfers = self.queue.snapshot()
-            report.close(transfers)
+        transfers = follow(self.queue, keys, report, patience)
         self._is_done = all(each.state is State.DONE for each in transfers)
         return transfers
+
+
+def follow(
+    queue: TransferQueue, keys: Collection[int], report: Report, patience: float
+) -> list[Transfer]:
+    """Tell how these go until all that can be done is done; the queue is stopped then."""
+    waiting = _Patience(patience)
+
+    def look() -> list[Transfer]:
+        return [each for each in queue.snapshot() if each.key in keys]
+
+    try:
+        # Often at first: a small file is there before a person could look.
+        pause = _FIRST_LOOK_S
+        transfers = look()
+        while any(each.state in BUSY for each in transfers) and not waiting.is_over(transfers):
+            report.tell(transfers)
+            time.sleep(pause)
+            pause = min(_LOOK_S, 2 * pause)
+            transfers = look()
+    finally:
+        queue.stop()
+        transfers = look()
+        report.close(transfers)
+    return transfers
+
+
+def _clear(folder: Path) -> None:
+    """Remove journals in which nothing is left to be done."""
+    for path in folder.glob("*.sqlite"):
+        # Neither one that a command is just beginning with, nor one that is in use.
+        with contextlib.suppress(OSError, JournalError):
+            if time.time() - path.stat().st_mtime > _OLD_S:
+                journal = Journal(path)
+                finished = journal.finished
+                journal.close()
+                if finished:
+                    path.unlink()
 
 
 class _Patience:

@@ -71,6 +71,11 @@ def summary(transfers: Iterable[Transfer]) -> str:
     return ", ".join(parts)
 
 
+def synced(sounds: int, kept: int) -> str:
+    """What this computer knows and has, in one line."""
+    return f"{units.sounds(sounds)} in the copy of the library, {units.count(kept)} kept here"
+
+
 def _where(transfer: Transfer) -> str:
     return printable(str(transfer.path))
 

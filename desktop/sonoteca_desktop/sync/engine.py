@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sonoteca_desktop.client import (
@@ -16,7 +16,7 @@ from sonoteca_desktop.client import (
 )
 from sonoteca_desktop.sync.collections import gather, gather_all
 from sonoteca_desktop.sync.mirror import Gathered, Mirror
-from sonoteca_shared.models import ChangePage
+from sonoteca_shared.models import Change, ChangePage
 
 POLL_S = 1.0
 _LONGEST_WAIT_S = 8.0
@@ -88,12 +88,9 @@ class SyncEngine:
         """Take in everything that is new."""
         changed = False
         try:
-            while not self._stopping:
-                page = self._client.changes(self._mirror.cursor)
-                if page.results or page.more or page.cursor != self._mirror.cursor:
-                    self._mirror.apply(page, self._collections(page))
-                    changed = changed or bool(page.results)
-                if not page.more:
+            for news in follow(self._mirror, self._client):
+                changed = changed or news
+                if self._stopping:
                     break
         except CursorExpiredError:
             self._mirror.reset()
@@ -106,9 +103,35 @@ class SyncEngine:
             return SyncState(reached=False, changed=changed, sentence=sentence)
         return SyncState(reached=True, changed=changed)
 
-    def _collections(self, page: ChangePage) -> list[Gathered]:
-        """The collections that a page tells of, as they are now: the feed has their ids alone."""
-        if self._mirror.cursor is None:  # the first page is a snapshot, of sounds
-            return gather_all(self._client)
-        told = {each.id for each in page.results if each.type.startswith("collection.")}
-        return gather(self._client, told)
+
+def follow(mirror: Mirror, client: Client) -> Iterator[bool]:
+    """Take in page after page of changes, up to the last; of each, whether it had news."""
+    more = True
+    while more:
+        page = client.changes(mirror.cursor)
+        if page.results or page.more or page.cursor != mirror.cursor:
+            mirror.apply(page, _collections(mirror, client, page))
+        more = page.more
+        yield any(map(_is_shown, page.results))
+
+
+def catch_up(mirror: Mirror, client: Client) -> None:
+    """Take in everything that is new, from the beginning when the server has forgotten the rest."""
+    try:
+        list(follow(mirror, client))
+    except CursorExpiredError:
+        mirror.reset()
+        list(follow(mirror, client))
+
+
+def _collections(mirror: Mirror, client: Client, page: ChangePage) -> list[Gathered]:
+    """The collections that a page tells of, as they are now: the feed has their ids alone."""
+    if mirror.cursor is None:  # the first page is a snapshot, of sounds
+        return gather_all(client)
+    told = {each.id for each in page.results if each.type.startswith("collection.")}
+    return gather(client, told)
+
+
+def _is_shown(change: Change) -> bool:
+    """Whether the window may look different now; what jobs do is not in it."""
+    return not change.type.startswith("job.")

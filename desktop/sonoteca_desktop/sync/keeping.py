@@ -108,23 +108,8 @@ class Keeper:
         self._changed()
         self.look()
 
-    def _run(self) -> None:
-        while True:
-            self._wake.wait()
-            self._wake.clear()
-            if self._ending.is_set():
-                return
-            try:
-                self._step()
-            except SonotecaError as error:
-                self._tell(str(error))
-            except OSError as error:
-                self._tell(f"Nothing can be kept in {self._folder}: {error.strerror}.")
-            except Exception:  # what is kept must not end with one fault
-                _logger.exception("what is kept on this computer could not be looked through")
-            self._ending.wait(_REST_S)
-
-    def _step(self) -> None:
+    def step(self) -> None:
+        """Look once, in the calling thread: free, fetch and note what is to be."""
         with self._lock:
             pins, freed, stale = self._pins, dict(self._freed), self._stale
             self._stale = False
@@ -145,6 +130,22 @@ class Keeper:
             self._folder.mkdir(parents=True, exist_ok=True)
             queue.kept.fetch([wanted[each] for each in wanted if each in missing], self._folder)
         self._note(frozenset(wanted) | kept)
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            if self._ending.is_set():
+                return
+            try:
+                self.step()
+            except SonotecaError as error:
+                self._tell(str(error))
+            except OSError as error:
+                self._tell(f"Nothing can be kept in {self._folder}: {error.strerror}.")
+            except Exception:  # what is kept must not end with one fault
+                _logger.exception("what is kept on this computer could not be looked through")
+            self._ending.wait(_REST_S)
 
     def _give_up(self, rows: list[Row]) -> None:
         """Remove files; one that cannot be removed is told of, and tried again at the next look."""

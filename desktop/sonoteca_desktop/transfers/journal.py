@@ -59,7 +59,10 @@ UPDATE transfers SET place = key;
 ALTER TABLE transfers ADD COLUMN code TEXT NOT NULL DEFAULT '';
 """,
     # Those of before come in one segment.
-    "ALTER TABLE transfers ADD COLUMN segments TEXT NOT NULL DEFAULT ''",
+    """
+ALTER TABLE transfers ADD COLUMN segments TEXT NOT NULL DEFAULT '';
+ALTER TABLE transfers ADD COLUMN with_all INTEGER NOT NULL DEFAULT 0
+""",
 )
 _LIMIT = "limit"
 _AT_ONCE = "at once"
@@ -116,6 +119,8 @@ class Row:
     note: str = ""
     code: str = ""
     """What kind of trouble the note is about, as errors name it."""
+    with_all: bool = False
+    """It was paused with all others, and goes on with them."""
     tries: int = 0
     corrupt: int = 0
     bad_replies: int = 0
@@ -137,7 +142,12 @@ _STORE = (
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
 )
 _READ = f"SELECT {', '.join(_COLUMNS)} FROM transfers"  # noqa: S608
-_FROM_COLUMN: dict[str, Callable[[str], object]] = {"kind": Kind, "state": State, "removed": bool}
+_FROM_COLUMN: dict[str, Callable[[str], object]] = {
+    "kind": Kind,
+    "state": State,
+    "removed": bool,
+    "with_all": bool,
+}
 
 
 _TRIES = 5
@@ -185,6 +195,13 @@ class Journal:
         with self._lock, self._transaction() as database:
             found = database.execute(f"{_READ} WHERE server = ? ORDER BY place, key", (server,))
             return [_row(values) for values in found]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing in it is still to be done."""
+        query = "SELECT count(*) FROM transfers WHERE state != ?"
+        with self._lock, self._transaction() as database:
+            return not database.execute(query, (State.DONE,)).fetchone()[0]
 
     def pins(self, server: str) -> list[Pin]:
         """What is to be kept of a server's sounds."""

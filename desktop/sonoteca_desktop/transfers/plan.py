@@ -96,6 +96,7 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
             Event.BLOCK: State.BLOCKED,
             Event.FAIL: State.FAILED,
             Event.ANEW: State.QUEUED,
+            Event.YIELD: State.QUEUED,
             Event.PAUSE: State.PAUSED,
             Event.RESTART: State.QUEUED,
         },
@@ -107,7 +108,8 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
             Event.BLOCK: State.BLOCKED,
             Event.FAIL: State.FAILED,
             Event.ANEW: State.QUEUED,
-            Event.YIELD: State.QUEUED,  # another one was moved before it
+            # Another one was moved before it, or is blocked by what it met itself.
+            Event.YIELD: State.QUEUED,
             Event.PAUSE: State.PAUSED,
             Event.RESTART: State.QUEUED,
         },
@@ -342,7 +344,7 @@ def _judge_refusal(refusal: ServerRefusedError) -> Verdict:
     if status == HTTPStatus.INSUFFICIENT_STORAGE:
         return Verdict(Event.BLOCK, str(refusal), delay=SERVER_FULL_WAIT)
     if status == HTTPStatus.UNAUTHORIZED:
-        return Verdict(Event.BLOCK, str(refusal), delay=LONGEST_OBEDIENCE)
+        return Verdict(Event.BLOCK, str(refusal), delay=LONGEST_OBEDIENCE, whole_server=True)
     if status in _AGAIN or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _NEVER):
         asked = min(refusal.retry_after or 0.0, LONGEST_OBEDIENCE)
         note = "The server is busy" if asked else f"The server has trouble ({refusal})"

@@ -85,8 +85,9 @@ class TransferQueue:
             self._roster, self.server, add=self._add, remove=self._remove, changed=changed
         )
 
-    def start(self) -> None:
-        """Begin to work; what was running goes on by itself."""
+    def start(self, *, kept_only: bool = False) -> None:
+        """Begin to work, or only with what is fetched for pins; what was running goes on."""
+        self._roster.kept_only = kept_only
         self._roster.restart()
         self._threads = [
             threading.Thread(target=self._work, name=f"transfer-{number}", daemon=True)
@@ -155,8 +156,10 @@ class TransferQueue:
         self._ask(Event.PAUSE)
 
     def resume_all(self) -> None:
-        """Let everything go on that is paused."""
-        self._ask(Event.RESUME)
+        """Let go on what was paused with all; when that is nothing, everything that is paused."""
+        with self._roster.changing():
+            together = {each.row.key for each in self._roster.choose(_is_paused_with_all)}
+        self._ask(Event.RESUME, together or None)
 
     def cancel(self, *keys: int) -> None:
         """Remove transfers with what came of them so far; finished files stay."""
@@ -210,8 +213,12 @@ class TransferQueue:
         roster = self._roster
         with roster.changing():
             for entry in roster.choose(lambda entry: keys is None or entry.row.key in keys):
+                before = entry.row.state
                 if not roster.step(entry, event):
                     continue
+                entry.row.with_all = event is Event.PAUSE and keys is None
+                if before is State.BLOCKED:
+                    roster.hold_no_longer()  # others may have stood back behind it
                 if event is Event.RETRY:
                     entry.row.tries = entry.row.corrupt = entry.row.bad_replies = 0
                     roster.hold_no_longer()
@@ -222,6 +229,8 @@ class TransferQueue:
     def _remove(self, wanted: Callable[[Entry], bool]) -> None:
         with self._roster.changing():
             for entry in self._roster.choose(wanted):
+                if entry.row.state is State.BLOCKED:
+                    self._roster.hold_no_longer()
                 self._roster.remove(entry)
                 if entry.control is not None:
                     entry.control.stop()
@@ -313,6 +322,8 @@ class TransferQueue:
             entry.next_at = max(time.monotonic() + delay, asked)
             if verdict.whole_server:
                 self._roster.hold(entry.next_at, asked=asked)
+                if self._roster.stand_back(entry, verdict.event, error.code):
+                    return
             self._roster.step(entry, verdict.event, verdict.note, error.code)
 
     def _clear_up(self, entry: Entry) -> None:
@@ -322,6 +333,10 @@ class TransferQueue:
         else:
             # Its drive may not be plugged in now; the journal keeps the row for the next start.
             entry.next_at = float("inf")
+
+
+def _is_paused_with_all(entry: Entry) -> bool:
+    return entry.row.state is State.PAUSED and entry.row.with_all
 
 
 def _absolute(path: Path) -> Path:

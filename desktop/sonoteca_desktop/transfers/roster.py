@@ -22,7 +22,7 @@ from sonoteca_shared.ranges import ByteRange
 
 _PATIENT = 2
 _ENDED = frozenset({State.DONE, State.FAILED})
-_BUSY = frozenset({State.QUEUED, State.HASHING, State.RUNNING, State.VERIFYING, State.WAITING})
+BUSY = frozenset({State.QUEUED, State.HASHING, State.RUNNING, State.VERIFYING, State.WAITING})
 
 
 class Roster:
@@ -36,6 +36,7 @@ class Roster:
     def __init__(self, journal: Journal, server: str, at_once: int) -> None:
         self._journal = journal
         self.at_once = at_once
+        self.kept_only = False
         self._in_hand = 0
         # Taken in this order. Nobody waits for the disk with _news in hand.
         self._writing = threading.Lock()
@@ -61,7 +62,7 @@ class Roster:
     def busy(self) -> bool:
         """Whether anything is running, or would run by itself."""
         with self._news:
-            return any(each.row.state in _BUSY for each in self._shown())
+            return any(each.row.state in BUSY for each in self._shown())
 
     def snapshot(self) -> list[Transfer]:
         """All transfers as they stand, in their order."""
@@ -152,6 +153,16 @@ class Roster:
             entry.row.state, entry.row.note, entry.row.code = state, note, code
             self.touch(entry)
         return True
+
+    def stand_back(self, entry: Entry, event: Event, code: str) -> bool:
+        """Let a transfer wait for its turn when another one is blocked by the very same trouble.
+
+        So a server that wants a sign-in is told of once. Call it inside `changing`.
+        """
+        told = event is Event.BLOCK and any(
+            each.row.state is State.BLOCKED and each.row.code == code for each in self._shown()
+        )
+        return told and self.step(entry, Event.YIELD)
 
     def reorder(self, rule: Callable[[list[int]], list[int]]) -> None:
         """Let those that have not ended change places by a rule. Call it inside `changing`."""
@@ -276,7 +287,8 @@ class Roster:
                     self._news.wait()
                     continue
                 now = time.monotonic()
-                entry, soonest = self._first_due(self._asked, now)
+                asked = {} if self.kept_only else self._asked
+                entry, soonest = self._first_due(asked, now)
                 if entry is None and self._may_keep():
                     entry, later = self._first_due(self._patient, now)
                     times = [at for at in (soonest, later) if at is not None]

@@ -68,6 +68,22 @@ class SoundCache:
         """Downloads that stand still lend as well: who finds their part file, and what is in it."""
         self._find_part = find_part
 
+    def measure(self) -> int:
+        """How many bytes of the disk it takes."""
+        with self._lock:
+            return sum(room for _, room, _ in self._files())
+
+    def set_budget(self, budget: int) -> int:
+        """Keep no more than so many bytes from now on; how many are left."""
+        with self._lock:
+            self._budget = budget
+            return self._evict()
+
+    def empty(self) -> int:
+        """Remove everything that nobody holds; how many bytes are left."""
+        with self._lock:
+            return self._evict(0)
+
     def drop(self, sha256: str) -> None:
         """The sound lies on this computer as a file: give its room back."""
         with self._lock:
@@ -103,21 +119,27 @@ class SoundCache:
         with contextlib.suppress(OSError):  # nothing of it was kept yet
             (self._folder / f"{sha256}.ranges").touch()
 
-    def _evict(self) -> None:
+    def _evict(self, budget: int | None = None) -> int:
         """Remove what was not used for longest, until the rest is within the budget."""
         with self._lock:
-            found = []
-            for note in self._folder.glob("*.ranges"):
-                with contextlib.suppress(OSError):
-                    file = note.with_suffix(".heard")
-                    found.append((note.stat().st_mtime_ns, _room(file), file))
+            found = self._files()
             used = sum(room for _, room, _ in found)
-            for _, room, file in sorted(found):
-                if used <= self._budget:
+            for _, room, file in found:
+                if used <= (self._budget if budget is None else budget):
                     break
                 if file.stem not in self._held:
                     self._remove(file)
                     used -= room
+            return used
+
+    def _files(self) -> list[tuple[int, int, Path]]:
+        """When each was used, how much room it takes, where it is; the oldest first."""
+        found = []
+        for note in self._folder.glob("*.ranges"):
+            with contextlib.suppress(OSError):
+                file = note.with_suffix(".heard")
+                found.append((note.stat().st_mtime_ns, _room(file), file))
+        return sorted(found)
 
     def _remove(self, file: Path) -> None:
         # The note first: without bytes it would lie.

@@ -37,6 +37,11 @@ class Closing(QObject):
         self.has_tray = False
         switch.toggled.connect(self._switched)
 
+    @property
+    def choice(self) -> ClosingAnswer | None:
+        """What is done without a question; None is to ask."""
+        return self._choice
+
     def allows(self) -> bool:
         """Whether the window may close now; if not, the user is asked, or it steps aside."""
         running = self._transfers.open_count

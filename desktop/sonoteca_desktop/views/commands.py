@@ -32,6 +32,7 @@ class Command(Enum):
     RESUME_ALL = ("Resume all transfers", "", "play")
     SHOW_TRANSFERS = ("Show transfers", "Ctrl+T", "")
     SWITCH_THEME = ("Light theme", "", "sun")
+    PREFERENCES = ("Preferences…", "Ctrl+,", "")
     KEEP_RUNNING = ("Keep transfers running without the window", "", "")
     QUIT = ("Quit", "Ctrl+Q", "")
 
@@ -62,6 +63,7 @@ _MENU: tuple[Command | None, ...] = (
     Command.SHOW_TRANSFERS,
     Command.SWITCH_THEME,
     Command.KEEP_RUNNING,
+    Command.PREFERENCES,
     None,
     Command.QUIT,
 )

@@ -50,6 +50,7 @@ class MainWindow(DropWindow):
         retryRequested(): ask the server again at once.
         themeChosen(str): "dark" or "light"; worth remembering.
         volumeChanged(float): 0 to 1; worth remembering.
+        preferencesRequested(): show what was chosen, to change it.
         closing(): the window closes for good; transfers are to stop and go on next time.
     """
 
@@ -62,6 +63,7 @@ class MainWindow(DropWindow):
     retryRequested = Signal()
     themeChosen = Signal(str)
     volumeChanged = Signal(float)
+    preferencesRequested = Signal()
     closing = Signal()
 
     def __init__(
@@ -214,6 +216,7 @@ class MainWindow(DropWindow):
             (Command.RESUME_ALL, self._transfers.resume_all),
             (Command.SHOW_TRANSFERS, self._show_transfers),
             (Command.SWITCH_THEME, self._switch_theme),
+            (Command.PREFERENCES, self.preferencesRequested),
             (Command.QUIT, self.leaving.quit),
         ):
             self.commands[command].triggered.connect(slot)

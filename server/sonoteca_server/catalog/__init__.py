@@ -128,6 +128,13 @@ class Home(Protocol):
         """
         ...
 
+    def join(self) -> Catalog:
+        """The catalogue as a process beside the server works with it: its tables stay as they are.
+
+        CatalogOlderError when they are not of the present shape.
+        """
+        ...
+
     def look(self) -> AbstractContextManager[Connection]:
         """The catalogue as it is, to read while a server may write it.
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, func, select, text, tuple_
 
-from sonoteca_server.catalog.schema import changes, facts, sounds
+from sonoteca_server.catalog.schema import changes, facts, of_the_library, sounds
 from sonoteca_shared.errors import BadRequestError, SonotecaError
 from sonoteca_shared.ids import new_id
 
@@ -155,13 +155,15 @@ def read(connection: Connection, since: FeedCursor | None, limit: int) -> FeedPa
     return FeedPage(docs, msgspec.structs.replace(last, upto=since.upto), more)
 
 
-# So many changes can be on their way at the same time.
-_recent = select(changes.c.seq).order_by(changes.c.seq.desc()).limit(100).subquery()
+# So many changes can be on their way at the same time. What jobs do changes no list of sounds.
+_recent = (
+    select(changes.c.seq).where(of_the_library).order_by(changes.c.seq.desc()).limit(100).subquery()
+)
 _ends = select(func.max(_recent.c.seq), func.sum(_recent.c.seq))
 
 
 def place(connection: Connection) -> tuple[int, int]:
-    """Where the feed ends, which is another place after each commit.
+    """Where the feed ends, which is another place after each commit to the library.
 
     On PostgreSQL a change may be committed after one with a higher number: then the sum tells.
     """

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Update, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, func, select, text, update
 
 from sonoteca_server.catalog import feed
 from sonoteca_server.catalog.constructs import clock
-from sonoteca_server.catalog.schema import jobs
+from sonoteca_server.catalog.schema import changes, jobs, of_jobs
 from sonoteca_shared.errors import NotFoundError
 from sonoteca_shared.ids import new_id
 
@@ -151,8 +152,15 @@ def hold(
     return bool(connection.execute(mine).rowcount)
 
 
-def renew(connection: Connection, owners: Collection[str], lease_s: float) -> set[tuple[str, str]]:
-    """Renew the leases of these owners; owner and id of each job that is still theirs."""
+def renew(
+    connection: Connection, owners: Collection[str], lease_s: float, tell: Collection[str] = ()
+) -> set[tuple[str, str]]:
+    """Renew the leases of these owners; owner and id of each job that is still theirs.
+
+    The feed tells of those with the ids of `tell`.
+    """
+    if tell:
+        _announced(connection, _owned(owners).where(jobs.c.id.in_(tell)).values(due=jobs.c.due))
     mine = _owned(owners).values(due=clock() + lease_s).returning(jobs.c.owner, jobs.c.id)
     return {(row.owner, row.id) for row in connection.execute(mine)}
 
@@ -162,9 +170,14 @@ def hand_back(connection: Connection, owners: Collection[str]) -> None:
     _announced(connection, _owned(owners).values(_as_if_never_begun()))
 
 
-def hand_back_all(connection: Connection, owners: str) -> None:
-    """The same for all owners whose names begin so: their process is known to have ended."""
-    theirs = update(jobs).where(jobs.c.state == RUNNING, jobs.c.owner.startswith(owners))
+def free(connection: Connection, place: str) -> None:
+    """The same for all owners of a place that only one process can have: the one before has ended.
+
+    On PostgreSQL there may be others of its kind, on other machines; there their leases end.
+    """
+    if connection.dialect.name == "postgresql":
+        return
+    theirs = update(jobs).where(jobs.c.state == RUNNING, jobs.c.owner.startswith(f"{place}/"))
     values = _as_if_never_begun() | {"losses": jobs.c.losses + 1}
     _announced(connection, theirs.values(values))
 
@@ -175,6 +188,20 @@ def cancel(connection: Connection, job_id: str) -> None:
     if row.state in (READY, RUNNING):
         one = update(jobs).where(jobs.c.seq == row.seq)
         _announced(connection, one.values(state=CANCELLED, owner=None, due=clock()))
+
+
+def drop_ended(connection: Connection, older_s: float, most: int) -> int:
+    """Drop jobs that ended so long ago, up to so many, and what the feed told; how many jobs."""
+    old = select(jobs.c.seq).where(
+        jobs.c.state.in_((DONE, FAILED, CANCELLED)), jobs.c.due <= clock() - older_s
+    )
+    dropped = connection.execute(jobs.delete().where(jobs.c.seq.in_(old.limit(most)))).rowcount
+    before = feed.timestamp(feed.now(connection) - timedelta(seconds=older_s))
+    # The last number stays: cursors behind the end would have expired.
+    newest = select(func.max(changes.c.seq)).scalar_subquery()
+    told = of_jobs, changes.c.at < before, changes.c.seq < newest
+    connection.execute(changes.delete().where(*told))
+    return dropped
 
 
 def state_of(connection: Connection, job_id: str) -> str:

@@ -50,16 +50,23 @@ _SETTINGS = (
 
 
 class PostgresCatalog:
-    """A catalogue in a database that other servers may use at the same time."""
+    """A catalogue in a database that other servers may use at the same time.
 
-    def __init__(self, url: URL) -> None:
+    The tables are brought to the present shape, unless this process works `beside` a server.
+    """
+
+    def __init__(self, url: URL, *, beside: bool = False) -> None:
         with contextlib.ExitStack() as undo:
             self._engine = open_engine(url)
             undo.callback(self._engine.dispose)
             # Its lock is held for as long as it lives: nobody drops the tables meanwhile.
             self._presence = undo.enter_context(_connect(self._engine))
             _claim(self._presence, shared=True)
-            upgrade_database(self._engine)
+            if beside:
+                with _connect(self._engine) as connection:
+                    refuse_older(connection)
+            else:
+                upgrade_database(self._engine)
             self._close = undo.pop_all().close
         self._threads = ThreadPoolExecutor(_THREADS, "catalog")
 
@@ -184,6 +191,10 @@ class PostgresHome:
     def open(self, _make_room: Callable[[], bool] = no_room, /) -> Catalog:
         """The catalogue, its tables brought to the present shape; an empty one where none is."""
         return PostgresCatalog(self._url)
+
+    def join(self) -> Catalog:
+        """The catalogue as a process beside the server works with it."""
+        return PostgresCatalog(self._url, beside=True)
 
     @contextlib.contextmanager
     def look(self) -> Iterator[Connection]:

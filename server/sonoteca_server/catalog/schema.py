@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -397,4 +398,14 @@ changes = Table(
     # A number once given to a client never names another change.
     sqlite_autoincrement=True,
 )
+# The library's own changes, and those of jobs, which are dropped when they are old. Each row is in
+# one of the two indexes; a condition that is a parameter would be served by neither.
+of_the_library, of_jobs = text("type <> 'job.changed'"), text("type = 'job.changed'")
+Index(
+    "ix_changes_library",
+    changes.c.seq,
+    sqlite_where=of_the_library,
+    postgresql_where=of_the_library,
+)
+Index("ix_changes_jobs", changes.c.at, sqlite_where=of_jobs, postgresql_where=of_jobs)
 Index("ix_changes_place", changes.c.xid, changes.c.seq).ddl_if(dialect="postgresql")

@@ -30,6 +30,7 @@ from sonoteca_server.catalog import (
 from sonoteca_server.catalog.dump import statements
 from sonoteca_server.catalog.remembered import Remembered
 from sonoteca_server.catalog.schema import metadata
+from sonoteca_server.catalog.turns import Turns
 from sonoteca_server.catalog.upgrading import is_empty, refuse_older, upgrade
 from sonoteca_shared.errors import NoSpaceError, SonotecaError
 
@@ -38,6 +39,8 @@ T = TypeVar("T")
 
 _READERS = 3
 _BATCH = 200
+# How often a group of writes waits for the lock, five seconds each: other processes write too.
+_WAITS = 6
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # a commit that was answered survives a power cut
@@ -66,18 +69,25 @@ class _Write:
 
 
 class SqliteCatalog:
-    """A catalogue in one file, which this process alone writes.
+    """A catalogue in one file, which the server and its workers write in turns.
 
-    `make_room` is called when its disk is full; it says whether it has freed anything.
+    `make_room` is called when its disk is full; it says whether it has freed anything. The tables
+    are brought to the present shape, unless this process works `beside` the server.
     """
 
-    def __init__(self, path: Path, make_room: Callable[[], bool] = no_room) -> None:
+    def __init__(
+        self, path: Path, make_room: Callable[[], bool] = no_room, *, beside: bool = False
+    ) -> None:
         self.path = path
         self._make_room = make_room
         self._engine = open_engine(path)
         try:
-            upgrade_file(self._engine)
-            _check(self._engine, path)
+            if beside:
+                with self._engine.connect() as connection:
+                    refuse_older(connection)
+            else:
+                upgrade_file(self._engine)
+                _check(self._engine, path)
         except DatabaseError as error:
             self._engine.dispose()
             raise _damaged(path, error) from error
@@ -85,6 +95,7 @@ class SqliteCatalog:
             self._engine.dispose()
             raise
         self._known = Remembered(path)
+        self._turns = Turns(path.with_name(f"{path.name}-turn"))
         self._readers = ThreadPoolExecutor(_READERS, "catalog-read")
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_all, name="catalog-write")
@@ -153,6 +164,7 @@ class SqliteCatalog:
         self._writer.join()
         self._readers.shutdown()
         self._known.close()
+        self._turns.close()
         with self._engine.connect() as connection:
             connection.execute(text("PRAGMA optimize"))
         self._engine.dispose()
@@ -168,10 +180,11 @@ class SqliteCatalog:
             if writes:
                 self._commit(writes)
 
-    def _commit(self, writes: list[_Write]) -> None:
+    def _commit(self, writes: list[_Write], waits: int = _WAITS) -> None:
         results: list[tuple[_Write, Any, BaseException | None]] = []
         try:
             with (
+                self._turns,
                 self._engine.connect().execution_options(writes=True) as connection,
                 connection.begin(),
             ):
@@ -179,6 +192,9 @@ class SqliteCatalog:
         except Exception as error:  # noqa: BLE001 - whoever waits for the batch is told
             if _code(error) in _FULL and self._make_room():
                 self._commit(writes)  # overwrites what the attempt has left
+                return
+            if _code(error) == sqlite3.SQLITE_BUSY and waits:
+                self._commit(writes, waits - 1)
                 return
             for write in writes:
                 write.done.set_exception(_told(error))
@@ -191,7 +207,7 @@ class SqliteCatalog:
 
 
 class SqliteHome:
-    """A catalogue's file; that one process alone writes it is up to the folder's lock."""
+    """A catalogue's file; that one server alone writes it is up to the folder's lock."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -221,6 +237,10 @@ class SqliteHome:
         """The catalogue, its tables brought to the present shape; an empty one where none is."""
         return SqliteCatalog(self._path, make_room)
 
+    def join(self) -> Catalog:
+        """The catalogue as a process beside the server works with it."""
+        return SqliteCatalog(self._path, beside=True)
+
     @contextlib.contextmanager
     def look(self) -> Iterator[Connection]:
         """The catalogue as it is, to read while a server may write it."""
@@ -241,7 +261,7 @@ class SqliteHome:
 
     def drop(self) -> None:
         """Remove the catalogue with all that is in it."""
-        for ending in ("", "-wal", "-shm"):
+        for ending in ("", "-wal", "-shm", "-turn"):
             self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
 
     def dump(self) -> Iterator[str]:

@@ -28,6 +28,7 @@ from sonoteca_server.handlers.edits import (
 )
 from sonoteca_server.handlers.facets import FacetsHandler
 from sonoteca_server.handlers.handler import Handler, Services, UnknownPath
+from sonoteca_server.handlers.jobs import JobHandler, JobsHandler
 from sonoteca_server.handlers.objects import HaveHandler, ObjectHandler, PutHandler
 from sonoteca_server.handlers.pages import (
     HealthHandler,
@@ -35,13 +36,13 @@ from sonoteca_server.handlers.pages import (
     SoundPageHandler,
     StyleHandler,
 )
+from sonoteca_server.handlers.peaks import PeaksHandler
 from sonoteca_server.handlers.repositories import RepositoriesHandler, RepositoryHandler
 from sonoteca_server.handlers.sounds import (
     ChunksHandler,
     FindingsHandler,
     InfoHandler,
     ListHandler,
-    PeaksHandler,
 )
 from sonoteca_server.handlers.trash import RestoreHandler, TrashedHandler, TrashHandler
 from sonoteca_server.handlers.tus import CreationHandler, UploadPartHandler
@@ -86,6 +87,8 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.TRASHED, TrashedHandler),
     (routes.TRASH_RESTORE, RestoreHandler),
     (routes.FACETS, FacetsHandler),
+    (routes.JOBS, JobsHandler),
+    (routes.JOB, JobHandler),
     (routes.CHANGES, ChangesHandler),
 )
 

@@ -111,20 +111,27 @@ class ArchiveFileHandler(ContentHandler):
 
     async def get(self, archive_hash: str) -> None:
         args.read_arguments(self.request, ())
-        archive = _whole(await self.services.archives.find(archive_hash))
-        body = _Body(await self.services.archives.layout(archive_hash))
+        archives = self.services.archives
+        archive = _whole(await archives.find(archive_hash))
+        body = _Body(await archives.layout(archive_hash))
         tag, made = computed_etag(archive.recipe), int(archive.created.timestamp())
         planned = self.plan(
             Representation(body.size, tag, made, "application/zip"),
             archive.name or f"sonoteca-{archive_hash[:12]}.zip",
         )
-        try:
-            async with Outlet(self.services.blobs, self) as outlet:
+        async with Outlet(self.services.blobs, self) as outlet:
+            try:
                 await _open_first(planned, body, outlet)
+            except BlobDamagedError:
+                # Since this was laid out the blob may have been mended, which is another one then.
+                archives.forget(archive_hash)
+                body = _Body(await archives.layout(archive_hash))
+                await _open_first(planned, body, outlet)
+            try:
                 await self.carry_out(planned, body, outlet)
-        except BlobDamagedError:
-            self.services.archives.forget(archive_hash)
-            raise
+            except BlobDamagedError:
+                archives.forget(archive_hash)
+                raise
 
     head = get
 

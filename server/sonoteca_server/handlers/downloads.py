@@ -32,7 +32,7 @@ class ContentHandler(Handler):
         """Answer with these bytes as far as the request, or `asked` instead, wants them."""
         tag = etag(content.sha256)
         kind = "audio/wav" if content.is_wav else "application/octet-stream"
-        file = Representation(content.size, tag, _modified(content), kind)
+        file = Representation(content.size, tag, modified(content.created), kind)
         planned = self.plan(file, content.name, asked)
         if not planned.is_refusal:
             self.set_header("Repr-Digest", repr_digest(content.sha256))
@@ -124,7 +124,7 @@ class SoundFileHandler(ContentHandler):
             region = await in_thread(partial(cut, blob.read_at, blob.size, span))
             body = Extents([_extent(whole, piece) for piece in region.pieces])
             tag = computed_etag(region.recipe(content.sha256))
-            file = Representation(body.size, tag, _modified(content), "audio/wav")
+            file = Representation(body.size, tag, modified(content.created), "audio/wav")
             planned = self.plan(file, region.name(content.name))
             await self.carry_out(planned, body, outlet)
 
@@ -140,8 +140,9 @@ _REFUSALS = {
 }
 
 
-def _modified(content: Content) -> int:
-    return int(datetime.fromisoformat(content.created).timestamp())
+def modified(created: str) -> int:
+    """When bytes came, as HTTP has it: seconds since the epoch."""
+    return int(datetime.fromisoformat(created).timestamp())
 
 
 def _whole(content: Content) -> Slice:

@@ -20,6 +20,7 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.jobs.conversion import Conversions
+from sonoteca_server.jobs.queue import Jobs
 from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
@@ -97,6 +98,7 @@ class Services:
     uploads: Uploads
     archives: Archives
     facets: FacetCounts
+    jobs: Jobs
     conversions: Conversions
     blobs: LocalBlobs
     running: Running

@@ -15,9 +15,9 @@ from sonoteca_shared.errors import BadRequestError
 _DEFAULT_PAGE = 100
 
 
-def read_ask(handler: Handler) -> Ask:
-    """Which page the request wants; it takes no other arguments."""
-    given = args.read_arguments(handler.request, args.PAGING)
+def read_ask(handler: Handler, filters: Iterable[str] = ()) -> Ask:
+    """Which page the request wants; it takes no other arguments but these filters."""
+    given = args.read_arguments(handler.request, (*args.PAGING, *filters))
     size = args.parse_whole("page_size", given.get("page_size", str(_DEFAULT_PAGE)))
     if not 1 <= size <= args.MAX_PAGE:
         raise BadRequestError(f"“page_size” is between 1 and {args.MAX_PAGE}, not {size}")
@@ -39,5 +39,6 @@ def answer_page(handler: Handler, ask: Ask, page: Page, docs: Iterable[str]) -> 
 def _address(handler: Handler, ask: Ask, place: Place | None) -> str | None:
     if place is None:
         return None
-    query = urlencode({"page_size": ask.size, "cursor": place.text()})
+    given = {name: values[-1] for name, values in handler.request.query_arguments.items()}
+    query = urlencode(given | {"page_size": ask.size, "cursor": place.text()})
     return f"{handler.request.path}?{query}"

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
@@ -14,17 +13,13 @@ from sonoteca_server.catalog.orders import Cursor
 from sonoteca_server.catalog.search import Found
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import JSON, Handler
-from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL, reduced
 from sonoteca_server.wire.bodies import Outlet, Slice
-from sonoteca_server.wire.errors import PeaksPendingError
-from sonoteca_shared import peaks as overview
 from sonoteca_shared.errors import BadRequestError, NotFoundError
 from sonoteca_shared.ids import is_id
 from sonoteca_shared.models import Sound
 from sonoteca_shared.query import Query
 from sonoteca_shared.wav import describe
 
-_MAX_FACTOR = 1 << 16
 _DEFAULT_PAGE = 100
 
 
@@ -149,30 +144,6 @@ class FindingsHandler(Handler):
     head = get
 
 
-class PeaksHandler(Handler):
-    """The waveform overview of a sound: audiowaveform's binary format, or its JSON by Accept."""
-
-    async def get(self, sound_id: str) -> None:
-        given = args.read_arguments(self.request, ("spp",))
-        factor = _factor(args.parse_whole("spp", given.get("spp", str(SAMPLES_PER_PIXEL))))
-        peaks = await self.services.sounds.peaks(checked_id(sound_id))
-        if peaks.state == "failed":
-            raise NotFoundError("no waveform could be computed for this sound")
-        if peaks.path is None:
-            raise PeaksPendingError
-        as_json = JSON in self.request.headers.get("Accept", "")
-        try:
-            data = await asyncio.to_thread(_read_peaks, peaks.path, factor, as_json=as_json)
-        except FileNotFoundError:
-            await self.services.sounds.lose_peaks(peaks)
-            raise PeaksPendingError from None
-        self.set_header("Vary", "Accept")
-        self.set_header("Content-Type", JSON if as_json else "application/octet-stream")
-        self.finish(data)
-
-    head = get
-
-
 def checked_id(text: str) -> str:
     """The id of a path; one that is misshapen names nothing."""
     if not is_id(text):
@@ -220,34 +191,3 @@ def _only(doc: str, fields: set[str]) -> str:
     sound = msgspec.json.decode(doc)
     kept = {name: value for name, value in sound.items() if name in fields}
     return msgspec.json.encode(kept).decode()
-
-
-def _factor(spp: int) -> int:
-    factor, rest = divmod(spp, SAMPLES_PER_PIXEL)
-    if rest or not 1 <= factor <= _MAX_FACTOR:
-        raise BadRequestError(
-            f"“spp” is a multiple of {SAMPLES_PER_PIXEL}, "
-            f"up to {SAMPLES_PER_PIXEL * _MAX_FACTOR}, not {spp}"
-        )
-    return factor
-
-
-def _read_peaks(path: Path, factor: int, *, as_json: bool) -> bytes:
-    data = path.read_bytes()
-    if factor != 1:
-        data = reduced(data, factor)
-    return _as_json(data) if as_json else data
-
-
-def _as_json(data: bytes) -> bytes:
-    peaks = overview.parse(data)
-    document = {
-        "version": 2,
-        "channels": peaks.channels,
-        "sample_rate": peaks.samplerate,
-        "samples_per_pixel": peaks.samples_per_pixel,
-        "bits": peaks.bits,
-        "length": peaks.length,
-        "data": list(peaks.values),
-    }
-    return msgspec.json.encode(document)

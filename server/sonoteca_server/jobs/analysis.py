@@ -28,13 +28,24 @@ log = logging.getLogger(__name__)
 
 
 class Analysis:
-    """Follows the catalogue and computes what objects lack; `wake` tells it to look at once."""
+    """Follows the catalogue and computes what objects lack; `wake` tells it to look at once.
 
-    def __init__(self, catalog: Catalog, blobs: LocalBlobs, decoder: Decoder | None = None) -> None:
+    `place` begins the name by which the rows know it: there is one of that place at a time.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        blobs: LocalBlobs,
+        *,
+        decoder: Decoder | None = None,
+        place: str = "server",
+    ) -> None:
         self._catalog = catalog
         self._blobs = blobs
         self._decoder = decoder or Decoder()
-        self._owner = new_id()
+        self._place = f"{place}/"
+        self._owner = self._place + new_id()
         self._news = asyncio.Event()
         self._given_up: set[int] = set()
 
@@ -44,10 +55,14 @@ class Analysis:
 
     async def run(self) -> None:
         """Work until cancelled; the decoding process goes with it."""
+        begun = False
         try:
             while True:
                 self._news.clear()
                 try:
+                    if not begun:  # what the one before us had is left when it was killed
+                        await self._catalog.write(rows.free, self._place)
+                        begun = True
                     await self._work_off()
                     await self._wait_for_news()
                 except NoSpaceError as error:
@@ -58,6 +73,7 @@ class Analysis:
                     await asyncio.sleep(_PAUSE_S)
         finally:
             await self._decoder.end()
+            await self._catalog.write(rows.free, self._owner)
 
     async def _wait_for_news(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -30,7 +30,6 @@ from sonoteca_server.storage import Blobs
 from sonoteca_server.storage.growing import GrowingParts
 from sonoteca_shared.errors import BadRequestError, NoSpaceError, SonotecaError
 
-KIND = "archive"
 _TELL_EVERY_S = 1.0
 # What says that one file will not come; all else is the trouble of the whole job.
 _NO_FILE = (ExchangeError, BadRequestError, NoSpaceError)
@@ -53,7 +52,7 @@ class _Order:
 class ArchiveJob:
     """Fetches what archives are to hold.
 
-    `told` is called in the transaction that ends an archive. The bytes under way lie in `parts`.
+    `told` is called in the transaction that ends one. The bytes under way lie in `parts`.
     """
 
     def __init__(

@@ -9,6 +9,7 @@ import os
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Any
 
 from sonoteca_server.jobs import ffmpeg as programs
 from sonoteca_server.jobs import jail, levelling, reports
@@ -63,7 +64,9 @@ class Conversions:
         self._room = room
         self._at_once = at_once or os.cpu_count() or 1
         self._turns = asyncio.Semaphore(self._at_once)
-        self._asked = 0
+        self._asked: set[asyncio.Task[Any]] = set()
+        self._found: Ffmpeg | None = None
+        self._finding = asyncio.Lock()
 
     async def run(self) -> None:
         """Look for ffmpeg before anybody asks, and say what was found."""
@@ -76,16 +79,26 @@ class Conversions:
         if not await asyncio.to_thread(jail.has_no_network):
             log.warning("ffmpeg cannot be kept off the network here, but by its own arguments")
 
+    async def close(self) -> None:
+        """End what is under way, for whoever asked is gone by now."""
+        asked = set(self._asked)
+        for task in asked:
+            task.cancel()
+        if asked:
+            await asyncio.wait(asked)
+
     async def ffmpeg(self) -> Ffmpeg:
         """The program that converts; NoConverterError where there is none."""
-        found = await asyncio.to_thread(programs.find)
-        if found is None:
+        async with self._finding:
+            if self._found is None:
+                self._found = await asyncio.to_thread(programs.find)
+        if self._found is None:
             raise NoConverterError
-        return found
+        return self._found
 
     def check_queue(self) -> None:
         """ConversionsFullError when no more can wait."""
-        if self._asked >= self._at_once + MOST_WAITING:
+        if len(self._asked) >= self._at_once + MOST_WAITING:
             raise ConversionsFullError
 
     async def convert(self, source: Source, recipe: Recipe, target: int) -> None:
@@ -106,12 +119,14 @@ class Conversions:
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         self.check_queue()
-        self._asked += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._asked.add(task)
         try:
             async with self._turns:
                 yield
         finally:
-            self._asked -= 1
+            self._asked.discard(task)
 
     async def _describe(self, found: Ffmpeg, source: Source, recipe: Recipe) -> Work:
         """What there is to do, once a decoder has said how the source is sampled."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -28,14 +27,11 @@ from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.models import Loudness
 from sonoteca_shared.wav import probe
 
-_MEMORY = 2 << 30
 _FAILURES = (SonotecaError, soundfile.SoundFileError, OSError, ValueError, MemoryError)
 
 
 def main(work: Callable[[Path, Path | None], Loudness] | None = None) -> None:
     """Answer tasks until standard input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    os.nice(10)
     # Ctrl+C in a terminal reaches every process there; this one ends when its parent does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for line in sys.stdin.buffer:
@@ -60,7 +56,7 @@ def analyse(source: Path, target: Path | None) -> Loudness:
     """How loud `source` is, in one pass; its minima and maxima go to `target`, durably."""
     with contextlib.ExitStack() as files:
         file = files.enter_context(source.open("rb"))
-        out = None if target is None else files.enter_context(target.open("wb"))
+        out = None if target is None else files.enter_context(target.open("w+b"))
         return _analyse(file, source.stat().st_size, out)
 
 

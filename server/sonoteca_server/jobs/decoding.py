@@ -11,12 +11,15 @@ from collections.abc import Sequence
 
 import msgspec
 
+from sonoteca_server.jobs.jail import Limits, command
 from sonoteca_shared.errors import NoSpaceError
 from sonoteca_shared.models import Loudness
 
 _SECONDS = 60.0
 _SECONDS_PER_BYTE = 1 / (4 << 20)
 _PROGRAM = (sys.executable, "-m", "sonoteca_server.jobs.decoder")
+# The process lives on from sound to sound: how long each may take is watched from here.
+_LIMITS = Limits(cpu_s=1 << 31, memory=2 << 30, file_size=1 << 40)
 # Products of small matrices are quicker in one thread, and the other cores belong to others.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -95,6 +98,9 @@ class Decoder:
     async def _running(self) -> Process:
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
-                *self._program, stdin=PIPE, stdout=PIPE, env=os.environ | _ENVIRONMENT
+                *command(self._program, _LIMITS),
+                stdin=PIPE,
+                stdout=PIPE,
+                env=os.environ | _ENVIRONMENT,
             )
         return self._process

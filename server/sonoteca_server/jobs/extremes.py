@@ -1,7 +1,8 @@
-"""Writes the waveform overview of a sound: the least and the greatest of every 256 samples."""
+"""Writes the waveform overviews of a sound: the least and the greatest of every 256 samples …"""
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import Any, BinaryIO
 
@@ -9,19 +10,24 @@ import numpy as np
 import numpy.typing as npt
 
 from sonoteca_server.jobs.samples import Native
-from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL
-from sonoteca_shared import peaks
+from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL, ZOOM, zooms
+from sonoteca_shared.peaks import Head
 from sonoteca_shared.wav import WavFacts
+
+_PIXELS_AT_ONCE = 1 << 16
+
+Pixels = npt.NDArray[np.int16]
+"""(pixels, channels, 2): minima and maxima."""
 
 
 class Extremes:
-    """Takes a sound piece by piece; all but the last are whole pixels."""
+    """Takes a sound piece by piece; all but the last are whole pixels. `out` can be read too."""
 
     def __init__(self, out: BinaryIO, facts: WavFacts) -> None:
         self._out = out
         self._facts = facts
         self._length = 0
-        out.write(self._header())
+        out.write(self._head().to_bytes())
 
     def add(self, piece: Native) -> None:
         """Write the pixels of these frames."""
@@ -30,15 +36,36 @@ class Extremes:
         self._length += len(pixels)
 
     def finish(self) -> None:
-        """Make the file whole, and certain to be on the disk."""
+        """Write the coarser overviews behind the first, and make it all certain to be on disk."""
         # The length is only known now: headers of strangers promise more than there is.
         self._out.seek(0)
-        self._out.write(self._header())
+        self._out.write(self._head().to_bytes())
+        start = 0
+        for finer, coarser in itertools.pairwise(zooms(self._head())):
+            self._reduce(finer, start)
+            start += finer.size
+            assert self._out.tell() == start + coarser.size
         self._out.flush()
         os.fsync(self._out.fileno())
 
-    def _header(self) -> bytes:
-        return peaks.header(
+    def _reduce(self, finer: Head, start: int) -> None:
+        """Write a coarser overview to the end, of the one that begins at `start`."""
+        at, end = start + Head.SIZE, start + finer.size
+        self._out.seek(0, os.SEEK_END)
+        self._out.write(finer.coarser(ZOOM).to_bytes())
+        pixel = 4 * finer.channels
+        while at < end:
+            self._out.flush()
+            data = os.pread(self._out.fileno(), min(_PIXELS_AT_ONCE * pixel, end - at), at)
+            pixels = np.frombuffer(data, "<i2").reshape(-1, finer.channels, 2)
+            starts = np.arange(0, len(pixels), ZOOM)
+            low = np.minimum.reduceat(pixels[:, :, 0], starts)
+            high = np.maximum.reduceat(pixels[:, :, 1], starts)
+            self._out.write(np.stack([low, high], axis=2).tobytes())
+            at += len(data)
+
+    def _head(self) -> Head:
+        return Head(
             samplerate=self._facts.samplerate,
             samples_per_pixel=SAMPLES_PER_PIXEL,
             length=self._length,
@@ -46,8 +73,7 @@ class Extremes:
         )
 
 
-def _pixels(piece: Native) -> npt.NDArray[Any]:
-    """Minimum and maximum per pixel and channel, as (pixels, channels, 2) of 16 bits."""
+def _pixels(piece: Native) -> Pixels:
     channels, frames = piece.shape
     whole = frames // SAMPLES_PER_PIXEL * SAMPLES_PER_PIXEL
     lined_up = piece[:, :whole].reshape(channels, -1, SAMPLES_PER_PIXEL)
@@ -55,10 +81,12 @@ def _pixels(piece: Native) -> npt.NDArray[Any]:
     if whole < frames:
         rest = piece[:, whole:]
         pixels = np.concatenate([pixels, np.stack([rest.min(1), rest.max(1)], axis=1)[None]])
-    return _in_16_bits(pixels).astype("<i2")
+    written: Pixels = _in_16_bits(pixels).astype("<i2")
+    return written
 
 
-def _in_16_bits(values: Native) -> Native:
+def _in_16_bits(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if values.dtype.kind == "f":
-        return np.clip(values, -1, 1) * 32767
+        clipped: npt.NDArray[Any] = np.clip(values, -1, 1) * 32767
+        return clipped
     return values >> 16 if values.itemsize == 4 else values

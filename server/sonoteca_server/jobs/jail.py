@@ -53,7 +53,7 @@ async def run(program: Sequence[str], limits: Limits, *, stdin: int, stdout: int
     Cancelled, it is killed, and gone when this returns. TooSlowError when it does nothing for long.
     """
     process = await asyncio.create_subprocess_exec(
-        *_command(program, limits),
+        *command(program, limits),
         stdin=stdin,
         stdout=stdout,
         stderr=PIPE,
@@ -81,7 +81,8 @@ def has_no_network() -> bool:
     return sys.platform == "linux" and not subprocess.run(command, check=False).returncode
 
 
-def _command(program: Sequence[str], limits: Limits) -> list[str]:
+def command(program: Sequence[str], limits: Limits) -> list[str]:
+    """How a program is started in its jail."""
     figures = (os.getpid(), limits.cpu_s, limits.memory, limits.files, limits.file_size)
     return [sys.executable, "-I", "-S", _LAUNCHER, *map(str, figures), *program]
 

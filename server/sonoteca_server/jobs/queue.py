@@ -60,6 +60,10 @@ class Jobs:
         """Have a job not done, or not any further; one that has ended stays as it is."""
         await self.catalog.write(rows.cancel, job_id)
 
+    async def free(self, place: str) -> None:
+        """Have what a dead process of this place ran go on at once, not when its leases end."""
+        await self.catalog.write(rows.free, place)
+
     async def page(
         self, ask: pages.Ask, *, state: str | None = None, kind: str | None = None
     ) -> tuple[pages.Page, list[Job]]:

@@ -30,7 +30,7 @@ def failure(ended: Ended, limits: Limits) -> SonotecaError:
     lines = _TROUBLE.findall(_OUR_NAMES.sub("", ended.said))
     # The first line is the trouble itself, those behind it what came of it.
     reason = lines[0][:_MOST_SAID] if lines else f"ffmpeg ended with status {ended.status}"
-    return UndecodableError(f"this cannot be read as a sound: {reason}")
+    return UndecodableError(f"it cannot be converted: {reason}")
 
 
 def is_empty(said: str) -> bool:

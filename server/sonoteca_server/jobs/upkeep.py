@@ -20,7 +20,9 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, func, select
 
 from sonoteca_server.catalog import Catalog
+from sonoteca_server.catalog import jobs as job_rows
 from sonoteca_server.catalog.schema import objects, revisions, sounds, unused
+from sonoteca_server.jobs.leftovers import Leftovers
 from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.objects import named_blobs
 from sonoteca_server.library.trash import Trash
@@ -40,6 +42,8 @@ _DAY_S = 86_400.0
 _HOUR_S = 3_600.0
 # A blob this young may be on its way to its row: it is not even noted.
 _UNDER_WAY_S = 3_600.0
+# What came of a job can be asked for this long; so long its key stands for it.
+_JOBS_S = _DAY_S
 _DIGITS = "0123456789abcdef"
 _CHUNK = 500
 # A sound and all that hangs on it takes a millisecond, in which nobody else writes.
@@ -75,6 +79,7 @@ class Upkeep:
         trash: Trash,
         uploads: Uploads,
         archives: Archives,
+        leftovers: Leftovers,
         *,
         grace_s: float = _DAY_S,
         every_s: float = _HOUR_S,
@@ -85,6 +90,7 @@ class Upkeep:
         self._trash = trash
         self._uploads = uploads
         self._archives = archives
+        self._leftovers = leftovers
         self._grace_s = grace_s
         self._every_s = every_s
         self._clock = clock
@@ -103,8 +109,11 @@ class Upkeep:
     async def once(self) -> Swept:
         """One round: note what is unused since now, drop what was so for the whole grace."""
         await self._uploads.expire()
+        while await self._catalog.write(job_rows.drop_ended, _JOBS_S, _CHUNK) == _CHUNK:
+            pass
         await self._archives.expire()
         now = self._clock()
+        await self._leftovers.drop(now - self._grace_s)
         # All is read before anything is dropped: what cannot be read ends the round here. The notes
         # come first: one that is written meanwhile is not taken for one that has become untrue.
         noted = await self._catalog.read(_noted)

@@ -82,9 +82,11 @@ class Task:
         self.checkpoint = claim.checkpoint
         self.attempt = claim.attempt
         self._catalog = jobs.catalog
-        self._owner = claim.owner
+        self.owner = claim.owner
         self._lease_s = lease_s
         self._told = -_TELL_EVERY_S
+        # Whether there is progress that the feed has not told yet.
+        self.untold = False
 
     async def save(
         self, checkpoint: dict[str, Any] | None = None, *, progress: Progress | None = None
@@ -115,17 +117,23 @@ class Task:
 
         done = await self._catalog.write(run)
         if tell:
-            self._told = time.monotonic()
+            self.tell()
+        elif progress is not None:
+            self.untold = True
         if checkpoint is not None:
             self.checkpoint = checkpoint
         return done
+
+    def tell(self) -> None:
+        """The feed has told of the job as it is now."""
+        self.untold, self._told = False, time.monotonic()
 
     async def end(self, **values: Any) -> None:
         """Let go of the job, in another state."""
         await self._catalog.write(self._hold, {"owner": None, "due": clock()} | values)
 
     def _hold(self, connection: Connection, values: dict[str, Any], *, tell: bool = True) -> None:
-        if not rows.hold(connection, self._owner, self.id, values, tell=tell):
+        if not rows.hold(connection, self.owner, self.id, values, tell=tell):
             cancelled = rows.state_of(connection, self.id) == rows.CANCELLED
             raise CancelledJobError if cancelled else LostError
 
@@ -158,7 +166,7 @@ class Worker:
         self._place = place
         self._lease_s = lease_s
         self._poll_s = poll_s
-        self._running: dict[asyncio.Task[None], rows.Claim] = {}
+        self._running: dict[asyncio.Task[None], Task] = {}
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -183,7 +191,7 @@ class Worker:
 
     async def _take(self) -> None:
         """Begin as many jobs as there is room for."""
-        busy = [claim.kind for claim in self._running.values()]
+        busy = [task.kind for task in self._running.values()]
         free = {
             kind: self._at_once.get(kind, _AT_ONCE) - busy.count(kind) for kind in self._handlers
         }
@@ -193,16 +201,16 @@ class Worker:
             return
         owner = f"{self._place}/{new_id()}"
         for claim in await catalog.write(rows.claim, owner, room, self._lease_s):
-            task = asyncio.create_task(self._work(claim))
-            self._running[task] = claim
-            task.add_done_callback(self._ended)
+            task = Task(self._jobs, claim, self._lease_s)
+            running = asyncio.create_task(self._work(task))
+            self._running[running] = task
+            running.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
+    def _ended(self, running: asyncio.Task[None]) -> None:
+        del self._running[running]
         self._news.set()
 
-    async def _work(self, claim: rows.Claim) -> None:
-        task = Task(self._jobs, claim, self._lease_s)
+    async def _work(self, task: Task) -> None:
         try:
             await self._carry_out(task)
         except (LostError, CancelledJobError) as error:
@@ -254,23 +262,27 @@ class Worker:
             running = dict(self._running)
             if not running:
                 continue
+            owners = {task.owner for task in running.values()}
+            untold = [task for task in running.values() if task.untold]
+            tell = [task.id for task in untold]
             try:
-                owners = {claim.owner for claim in running.values()}
-                ours = await self._jobs.catalog.write(rows.renew, owners, self._lease_s)
+                ours = await self._jobs.catalog.write(rows.renew, owners, self._lease_s, tell)
             except Exception:
                 log.exception("the leases of %d jobs are not renewed", len(running))
                 continue
-            for task, claim in running.items():
-                if (claim.owner, claim.id) not in ours:
-                    task.cancel()
+            for task in untold:
+                task.tell()
+            for runs, task in running.items():
+                if (task.owner, task.id) not in ours:
+                    runs.cancel()
 
     async def _hand_back(self) -> None:
         running = dict(self._running)
-        for task in running:
-            task.cancel()
+        for runs in running:
+            runs.cancel()
         if running:
             await asyncio.wait(running, timeout=_STOP_S)
-            owners = {claim.owner for claim in running.values()}
+            owners = {task.owner for task in running.values()}
             await self._jobs.catalog.write(rows.hand_back, owners)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, text
 
 from sonoteca_server.catalog import feed
 from sonoteca_server.catalog.schema import ANALYSE_AGAIN, ANALYSE_NEW, objects, sounds
@@ -50,6 +50,9 @@ def is_any(connection: Connection, given_up: Collection[int]) -> bool:
 
 def claim(connection: Connection, owner: str, given_up: Collection[int]) -> Wanted | None:
     """The object whose turn it is, ours from now on; the newest first, for people look at it."""
+    if connection.dialect.name == "postgresql":
+        # What another one has just taken is skipped; in a snapshot it would be a conflict.
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
     now = feed.now(connection).timestamp()
     until = objects.c.analysis_until
     free = or_(until.is_(None), until <= now, objects.c.analysis_owner == owner)
@@ -65,6 +68,13 @@ def claim(connection: Connection, owner: str, given_up: Collection[int]) -> Want
     values = {"analysis_owner": owner, "analysis_until": now + LEASE_S}
     connection.execute(objects.update().where(objects.c.seq == row.seq).values(values))
     return Wanted(row.seq, row.blob, row.size, row.peaks_state == "pending")
+
+
+def free(connection: Connection, owners: str) -> None:
+    """Whatever owners whose names begin so have is for others: their process has ended."""
+    theirs = objects.c.analysis_owner.startswith(owners)
+    values = {"analysis_owner": None, "analysis_until": None}
+    connection.execute(objects.update().where(theirs).values(values))
 
 
 def renew(connection: Connection, seq: int, owner: str) -> None:

@@ -8,6 +8,8 @@ became of it. An archive of our own sounds goes the same way, within one transac
 from __future__ import annotations
 
 import hashlib
+import re
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +21,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from sonoteca_server.catalog import feed
 from sonoteca_server.catalog.schema import archive_members as members
-from sonoteca_server.catalog.schema import archives, objects
+from sonoteca_server.catalog.schema import archives, jobs, objects
 from sonoteca_server.library.objects import Kept, hold
 from sonoteca_shared import routes
 from sonoteca_shared.entry_names import entry_name, unique_entries
@@ -29,6 +31,7 @@ from sonoteca_shared.models import ArchiveStatus, FileError, Progress
 MANIFEST = "MANIFEST.json"
 # Whether a member is to come, is there, or will not come.
 PENDING, READY, FAILED = "pending", "ready", "failed"
+_HASH = re.compile("[0-9a-f]{40}")
 # An archive that nobody has finished in so long never will be.
 _ABANDONED_S = 7 * 86_400.0
 
@@ -99,6 +102,11 @@ class Finished:
     state: ArchiveState
     origin: str
     callback_url: str | None
+
+
+def new_hash() -> str:
+    """A name for an archive that nobody guesses: 160 random bits."""
+    return secrets.token_hex(20)
 
 
 def add(connection: Connection, draft: Draft) -> int:
@@ -184,7 +192,7 @@ def note_failed(
 ) -> None:
     """A file will not come; the reason is told in the status, and in the archive."""
     row = _running(connection, archive_hash)
-    _settle(connection, row, position, {"state": FAILED, "code": code, "detail": detail})
+    _settle(connection, row, position, {"state": FAILED, "code": code, "detail": _storable(detail)})
 
 
 def note_progress(
@@ -226,11 +234,26 @@ def cancel(connection: Connection, row: ArchiveRow) -> Finished:
 
 
 def find(connection: Connection, archive_hash: str) -> ArchiveRow | None:
-    """An archive by its hash, unless it has expired."""
-    row = connection.execute(select(archives).where(archives.c.hash == archive_hash)).first()
+    """An archive by its hash, with the state of its job, unless it has expired."""
+    query = select(archives, jobs.c.state.label("job_state"))
+    query = query.outerjoin(jobs, jobs.c.id == archives.c.job)
+    # What cannot be a hash need not be asked for, and might not be text to a database.
+    known = _HASH.fullmatch(archive_hash)
+    row = (
+        connection.execute(query.where(archives.c.hash == archive_hash)).first() if known else None
+    )
     if row is None or row.expires <= feed.now(connection).timestamp():
         return None
     return row
+
+
+def state_of(row: ArchiveRow) -> ArchiveState:
+    """How far an archive is; nobody finishes it any more when its job has ended before it."""
+    state = ArchiveState(row.state)
+    if state is not ArchiveState.IN_PROGRESS or row.job is None:
+        return state
+    ended = {"cancelled": ArchiveState.CANCELLED, "failed": ArchiveState.FAILED}
+    return ended.get(row.job_state or "failed", state)
 
 
 def find_by_key(connection: Connection, key_digest: str) -> ArchiveRow | None:
@@ -270,7 +293,7 @@ def status(connection: Connection, row: ArchiveRow, origin: str) -> ArchiveStatu
     done, total = counts(connection, row.seq)
     path = routes.fill(routes.ARCHIVE_FILE, hash=row.hash)
     return ArchiveStatus(
-        status=row.state,
+        status=state_of(row),
         url=origin + path if row.state == ArchiveState.COMPLETED else None,
         errors=tuple(failures(connection, row.seq)),
         progress=Progress(
@@ -308,6 +331,11 @@ def _running(connection: Connection, archive_hash: str) -> ArchiveRow:
 def _settle(connection: Connection, row: ArchiveRow, position: int, values: dict[str, Any]) -> None:
     one = (members.c.archive == row.seq) & (members.c.position == position)
     connection.execute(members.update().where(one).values(values))
+
+
+def _storable(text: str) -> str:
+    """The text as both engines take it: PostgreSQL has none with NUL in it."""
+    return text.replace("\0", "")
 
 
 def _ready(archive: int, *columns: Any) -> Select[Any]:

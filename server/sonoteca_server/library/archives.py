@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import secrets
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -105,7 +104,7 @@ class Archives:
         row = await self._catalog.glance(_find, archive_hash)
         created = datetime.fromisoformat(row.created)
         recipe = f"zip {VERSION} {row.recipe}"
-        return Archive(row.hash, row.name, ArchiveState(row.state), created, recipe)
+        return Archive(row.hash, row.name, rows.state_of(row), created, recipe)
 
     async def status(self, archive_hash: str, origin: str) -> ArchiveStatus:
         """All that can be said of an archive, to who found us under this address."""
@@ -161,7 +160,7 @@ class Archives:
                 raise KeyReusedError
             return str(known.hash)
         draft = Draft(
-            hash=secrets.token_hex(20),
+            hash=rows.new_hash(),
             name=request.name,
             on_error=request.on_error,
             origin=request.origin,
@@ -174,7 +173,7 @@ class Archives:
         if request.choose is None:
             args = {"archive": draft.hash}
             job = jobs.submit_now(connection, KIND, args, subject=draft.hash)
-            rows.add_urls(connection, archive, list(dict.fromkeys(request.urls)), job)
+            rows.add_urls(connection, archive, request.urls, job)
         else:
             choice = request.choose(connection)
             rows.add_sounds(connection, archive, choice.sounds, choice.missing)

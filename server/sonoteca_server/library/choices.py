@@ -14,6 +14,7 @@ from sonoteca_server.catalog.search import matching
 from sonoteca_server.library.archive_rows import Chosen
 from sonoteca_shared import routes
 from sonoteca_shared.errors import BadRequestError
+from sonoteca_shared.ids import is_id
 from sonoteca_shared.models import FileError
 
 MOST = 250_000
@@ -32,8 +33,8 @@ class Choice:
 
 
 def by_ids(connection: Connection, ids: Iterable[str]) -> Choice:
-    """The sounds with these ids, in this order; one that is named twice is in it once."""
-    wanted = list(dict.fromkeys(ids))
+    """The sounds with these ids, each as often as it is named, in this order."""
+    wanted = list(ids)
     found: dict[str, Chosen] = {}
     for start in range(0, len(wanted), _AT_ONCE):
         some = sounds.c.id.in_(wanted[start : start + _AT_ONCE])
@@ -55,7 +56,7 @@ def by_query(connection: Connection, wanted: SoundFilter) -> Choice:
 def by_collection(connection: Connection, collection_id: str) -> Choice:
     """The sounds of a collection, in its order; BadRequestError when there are none."""
     known = select(collections.c.seq).where(collections.c.id == collection_id)
-    seq = connection.execute(known).scalar()
+    seq = connection.execute(known).scalar() if is_id(collection_id) else None
     if seq is None:
         raise BadRequestError("“collection”: there is no collection with this id")
     inside = collection_sounds

@@ -211,15 +211,17 @@ def _remove(connection: Connection, name: str) -> None:
     row = _find(connection, name)
     moment = feed.now(connection)
     # What only waits for upkeep is nobody's any more, and does not hold the repository.
-    idle = select(objects).where(
+    idle = (
         objects.c.repository == row.seq,
         objects.c.put == 0,
         objects.c.seq.not_in(select(sounds.c.object)),
         objects.c.seq.not_in(select(revisions.c.object)),
-        objects.c.seq.not_in(in_archives()),
     )
-    waiting = connection.execute(idle).all()
-    held = _held(connection, row, len(waiting))
+    waiting = connection.execute(
+        select(objects).where(*idle, objects.c.seq.not_in(in_archives()))
+    ).all()
+    lent = select(func.count()).where(*idle, objects.c.seq.in_(in_archives()))
+    held = _held(connection, row, len(waiting), connection.execute(lent).scalar_one())
     if held:
         raise NotEmptyError(f"“{name}” still holds {held}; remove or move them first")
     for each in waiting:
@@ -229,7 +231,7 @@ def _remove(connection: Connection, name: str) -> None:
     feed.append(connection, "repository.removed", name, row.rev + 1, at)
 
 
-def _held(connection: Connection, row: RepositoryRow, waiting: int) -> str:
+def _held(connection: Connection, row: RepositoryRow, waiting: int, lent: int) -> str:
     """What a repository holds, in words; "" when it is nothing."""
     trashed = select(func.count()).where(
         sounds.c.repository == row.seq, sounds.c.trashed.is_not(None)
@@ -238,7 +240,8 @@ def _held(connection: Connection, row: RepositoryRow, waiting: int) -> str:
     parts = (
         (row.sounds, "sound", ""),
         (in_trash, "sound", " in the trash"),
-        (row.objects - waiting, "object", ""),
+        (row.objects - waiting - lent, "object", ""),
+        (lent, "object", " in archives"),
     )
     return ", ".join(f"{n} {noun}{'s' * (n != 1)}{rest}" for n, noun, rest in parts if n)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
@@ -36,12 +35,13 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class PeaksFile:
-    """How far the waveform overview of a sound is: pending, ready with its file, or failed."""
+    """How far the waveform overview of a sound is: pending, ready with its blob, or failed."""
 
     state: str
-    path: Path | None
-    sha256: str
     blob: str | None
+    sha256: str
+    name: str
+    created: str
 
 
 class Sounds:
@@ -65,8 +65,7 @@ class Sounds:
     async def peaks(self, sound_id: str) -> PeaksFile:
         """How far the waveform overview of this sound is."""
         row = _present(await self.catalog.recall(_find_content, sound_id))
-        path = self._blobs.path(row.peaks_blob) if row.peaks_blob else None
-        return PeaksFile(row.peaks_state, path, row.oid, row.peaks_blob)
+        return PeaksFile(row.peaks_state, row.peaks_blob, row.oid, row.name, row.created)
 
     async def lose_peaks(self, lost: PeaksFile) -> None:
         """The file of a waveform is not there: have it computed again."""

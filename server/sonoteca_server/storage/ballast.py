@@ -40,7 +40,8 @@ class Ballast:
                 self._folder.mkdir(exist_ok=True)
                 for path in self._files():
                     if not path.exists():
-                        _reserve(path)
+                        with contextlib.suppress(FileExistsError):  # another process was quicker
+                            _reserve(path)
                         self.missing -= _FILE_BYTES
             except OSError as error:
                 if error.errno not in _FULL:

@@ -10,11 +10,11 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from sonoteca_server.storage import BlobMissingError, Incoming, Listed
+from sonoteca_server.storage import BlobMissingError, Incoming, Listed, guests
 from sonoteca_server.storage.ballast import Ballast, full_disk_told
 from sonoteca_server.storage.spool import Spool
 from sonoteca_shared.errors import NoSpaceError
-from sonoteca_shared.ids import is_id, new_id
+from sonoteca_shared.ids import is_id, moment_of, new_id
 
 _SHARD = re.compile("[0-9a-f]{2}")
 
@@ -115,11 +115,14 @@ class LocalBlob:
 
 
 class LocalBlobs:
-    """All blobs of one library; the only writer of its folder."""
+    """All blobs of one library; parts on their way in are in `incoming`, the server's if not given.
 
-    def __init__(self, folder: Path) -> None:
+    A process beside the server has a folder of its own there, which is swept when it has ended.
+    """
+
+    def __init__(self, folder: Path, incoming: Path | None = None) -> None:
         self._blobs = folder / "blobs"
-        self._incoming = folder / "incoming"
+        self._incoming = incoming or folder / "incoming"
         for made in (self._blobs, self._incoming):
             make_folder(made)
         self.ballast = Ballast(folder)
@@ -135,7 +138,9 @@ class LocalBlobs:
     def sweep(self) -> None:
         """Drop the parts that a killed process left; those under way here are not touched."""
         for left in self._incoming.iterdir():
-            if left not in self._pinned and not left.is_dir():
+            if left.is_dir():
+                guests.sweep(left)
+            elif left not in self._pinned:
                 left.unlink(missing_ok=True)
 
     def begin(self) -> Part:
@@ -184,7 +189,8 @@ class LocalBlobs:
                 names = [entry.name for entry in entries]
             for name in names:
                 if is_id(name) and name.endswith(ending):
-                    yield Listed(name, _moment(name))
+                    # A file's own time is that of its last byte.
+                    yield Listed(name, moment_of(name))
 
     def path(self, key: str) -> Path:
         """Where the blob is. Keys are ours, never a user's text."""
@@ -218,11 +224,6 @@ def make_folder(folder: Path) -> None:
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
-
-
-def _moment(key: str) -> float:
-    """When a key was made (RFC 9562 section 5.7); a file's own time is that of its last byte."""
-    return int(key[:8] + key[9:13], 16) / 1000
 
 
 def sync_folder(folder: Path) -> None:

@@ -86,7 +86,7 @@ _TITLES = {
     "bad-request": "The request is not right",
     "name-taken": "The name is taken",
     "too-many-requests": "Too many searches at the same time",
-    "undecodable": "This cannot be read as a sound",
+    "undecodable": "This cannot be converted",
     "truncated": "The sound is not whole",
     "conversion-unfit": "This sound cannot become what was asked for",
     "conversions-full": "Too many conversions are waiting",

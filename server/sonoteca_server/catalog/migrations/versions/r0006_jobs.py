@@ -12,7 +12,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Add the table."""
+    """Add the table, and tell the library's changes from those of jobs."""
     op.create_table(
         "jobs",
         sa.Column("seq", SEQ, nullable=False),
@@ -49,3 +49,15 @@ def upgrade() -> None:
     op.create_index("ix_jobs_state", "jobs", ["state", "due"])
     op.create_index("ix_jobs_created", "jobs", ["created", "seq"])
     op.create_index("ix_jobs_subject", "jobs", ["subject"])
+    for name, column, where in (
+        ("library", "seq", "type <> 'job.changed'"),
+        ("jobs", "at", "type = 'job.changed'"),
+    ):
+        condition = sa.text(where)
+        op.create_index(
+            f"ix_changes_{name}",
+            "changes",
+            [column],
+            sqlite_where=condition,
+            postgresql_where=condition,
+        )

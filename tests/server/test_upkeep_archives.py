@@ -1,0 +1,62 @@
+"""What archives of URLs leave behind goes in time, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import Connection
+
+from sonoteca_server.jobs.queue import Jobs
+from sonoteca_server.library import archive_rows as rows
+from sonoteca_server.library.archive_rows import OnError
+from sonoteca_server.library.archives import KIND
+from sonoteca_server.library.objects import Kept, keep_hidden
+from sonoteca_shared.ids import new_id
+from tests.server.test_upkeep import DAY, WAV, World, story, world
+
+__all__ = ["world"]
+
+
+@story
+async def test_what_was_fetched_goes_a_day_after_its_archive_expired(world: World) -> None:
+    def note(connection: Connection, kept: Kept) -> None:
+        digests: Any = {"key_digest": None, "request_digest": None, "callback_url": None}
+        wishes: Any = {"name": "", "on_error": OnError.SKIP, "origin": "", "keep_s": DAY}
+        archive = rows.add(connection, rows.Draft(hash="a", **digests, **wishes))
+        rows.add_urls(connection, archive, ["http://example.org/a.wav"], "")
+        rows.note_fetched(connection, "a", 0, name="a.wav", kept=kept)
+        rows.finish(connection, "a")
+
+    await world.catalog.write(note, await keep_hidden(world.catalog, world.blobs, world.part(WAV)))
+    for _ in range(3):
+        await world.later()
+    assert len(world.listed()) == 1
+    await world.run("UPDATE archives SET expires = 0")
+    await world.later()
+    assert len(world.listed()) == 1
+    await world.later()
+    await world.later()
+    assert (world.listed(), await world.rows()) == (set(), 0)
+
+
+@story
+async def test_parts_of_files_that_no_job_fetches_go_after_a_day(world: World) -> None:
+    wanted, forgotten = new_id(), new_id()
+    for key in (wanted, forgotten):
+        world.fetching.begin(key)
+    checkpoint = f'{{"files": {{"0": {{"key": "{wanted}"}}}}}}'
+    job = await Jobs(world.catalog, lambda: None).submit(KIND, {})
+    await world.run("UPDATE jobs SET checkpoint = :checkpoint", checkpoint=checkpoint)
+    await world.upkeep.once()
+    assert set(world.fetching.list_keys()) == {wanted, forgotten}
+    await world.later()
+    assert set(world.fetching.list_keys()) == {wanted}
+    await world.run("UPDATE jobs SET checkpoint = 'unreadable'")
+    with pytest.raises(msgspec.DecodeError):
+        await world.later()
+    assert set(world.fetching.list_keys()) == {wanted}
+    await world.run("UPDATE jobs SET state = 'cancelled' WHERE id = :job", job=job)
+    await world.later()
+    assert set(world.fetching.list_keys()) == set()
