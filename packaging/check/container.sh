@@ -185,7 +185,7 @@ docker system service --time 0 "$DOCKER_HOST" 2> "$work/engine.log" &
 while sleep 0.5; do
   for each in $(docker ps -q); do docker healthcheck run "$each" || true; done
 done > /dev/null 2>&1 &
-within 20 "the engine answers" test -S "$work/engine"
+within 30 "the engine answers" curl -fsS --max-time 5 --unix-socket "$work/engine" http://engine/_ping
 make_wav "$work/noise.wav"
 mkdir "$work/files"
 cp "$work/noise.wav" "$work/files"
