@@ -81,7 +81,9 @@ REFUSED = [
     "http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]/", "http://[::1%25]/", "http://[]/",
     "http://a..b/", "http://.a/", "http://-a/", "http://a-/", "http://a!/", "http://a,b/", "http://*/",
     "http://..../", f"http://{'a' * 64}.org/", f"http://{'a.' * 130}org/", "http://\ud800/",
-    f"http://example.org/{'a' * 4096}", "http://ä..b/",
+    f"http://example.org/{'a' * 4096}", "ws://example.org/", "http://127.0.0.1:80a/",
+    "http://[::ffff:127.0.0.1/", "http://example.org:443\t/", "http://0300.0250.0.1/", "http://0xa.1/",
+    "http://ä..b/",
 ]  # fmt: skip
 
 

@@ -16,7 +16,10 @@ from pathlib import Path
 import pytest
 
 from tests.kit import engines
+from tests.kit.archives import Archiver
 from tests.kit.http import serve
+from tests.kit.upstream import File, Upstream, upstream
+from tests.kit.wait import until
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -82,6 +85,28 @@ def test_the_curl_lines_work_one_after_the_other(library: str, tmp_path: Path) -
 def test_every_promised_line_is_there_and_the_first_fetches_a_sample() -> None:
     assert set(PROMISED) <= set(CURL)
     assert CURL[0].startswith("curl -o myfile.wav ")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+def test_the_local_try_out_of_archives(tmp_path: Path) -> None:
+    curl = engines.require("curl")
+    allowed = re.findall(r"--fetch-allow (\S+)$", README, re.MULTILINE)
+    assert re.search(r"^python3 (-m http.server 9000) --directory", README, re.MULTILINE)
+    create = next(line for line in CURL if "/archive/create" in line)
+    with upstream() as files, serve(tmp_path / "library", fetch_allow=_at(allowed[0], files)) as at:
+        files.url("/take1.wav", File(b"any bytes"))
+        line = _at(create, files).replace("http://localhost:8282", at)
+        made = subprocess.run([curl, *shlex.split(line)[1:]], capture_output=True, check=True)
+        archive = json.loads(made.stdout)["archive_hash"]
+        archiver = Archiver(at)
+        until(lambda: archiver.status(archive)["status"] == "completed")
+        assert archiver.files(archive) == {"take1.wav": b"any bytes"}
+
+
+def _at(line: str, files: Upstream) -> str:
+    """The line for the port that is really used."""
+    return line.replace("localhost:9000", f"localhost:{files.port}")
 
 
 @pytest.mark.parametrize("name", ["audioserverinstall", "audioserverrun", "audioserverdb"])

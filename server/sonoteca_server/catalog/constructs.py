@@ -108,3 +108,19 @@ def _clock_in_sqlite(_element: clock, _compiler: SQLCompiler, **_options: Any) -
 def _clock_in_postgresql(_element: clock, _compiler: SQLCompiler, **_options: Any) -> str:
     # Not clock_timestamp(): what may change within a statement is looked up in no index.
     return "extract(epoch FROM statement_timestamp())::float8"
+
+
+class transaction_number(FunctionElement[int]):  # noqa: N801 - it reads like a function of SQL
+    """The number of the transaction that writes; 0 where there is one writer only."""
+
+    inherit_cache = True
+
+
+@compiles(transaction_number)
+def _no_number(_element: Any, _compiler: Any, **_kw: Any) -> str:
+    return "0"
+
+
+@compiles(transaction_number, "postgresql")
+def _number(_element: Any, _compiler: Any, **_kw: Any) -> str:
+    return "(pg_current_xact_id()::text::bigint)"

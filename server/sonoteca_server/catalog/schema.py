@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -17,8 +15,8 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
+
+from sonoteca_server.catalog.constructs import transaction_number
 
 # SQLite's row number is an INTEGER by that very word; PostgreSQL's numbers must not end at 2³¹.
 SEQ = BigInteger().with_variant(Integer, "sqlite")
@@ -28,22 +26,6 @@ TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 # Letters of a key to sort by: an entry of PostgreSQL's indexes holds 2,700 bytes at most.
 MAX_KEY = 500
-
-
-class transaction_number(FunctionElement[int]):  # noqa: N801 - it reads like a function of SQL
-    """The number of the transaction that writes; 0 where there is one writer only."""
-
-    inherit_cache = True
-
-
-@compiles(transaction_number)
-def _no_number(_element: Any, _compiler: Any, **_kw: Any) -> str:
-    return "0"
-
-
-@compiles(transaction_number, "postgresql")
-def _number(_element: Any, _compiler: Any, **_kw: Any) -> str:
-    return "(pg_current_xact_id()::text::bigint)"
 
 
 metadata = MetaData(

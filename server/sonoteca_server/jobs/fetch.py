@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from sonoteca_server.jobs.addresses import Target, follow, parse_url
 from sonoteca_server.jobs.outward import Answer, BadAnswerError, CutOffError, ExchangeError, Outward
@@ -84,16 +84,16 @@ class HostTurns:
 
     def __init__(self) -> None:
         self._all = asyncio.Semaphore(AT_ONCE)
-        self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(
-            lambda: asyncio.Semaphore(PER_HOST)
-        )
+        # Each is there for as long as somebody has a turn at it, or waits for one.
+        self._hosts: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._closed_until: dict[str, float] = {}
 
     @contextlib.asynccontextmanager
     async def turn(self, host: str) -> AsyncIterator[None]:
         """Wait for a turn at this host, and have it until the block is left."""
+        turns = self._hosts.setdefault(host, asyncio.Semaphore(PER_HOST))
         # The host's first: who waits for a slow host keeps nobody from another one.
-        async with self._hosts[host]:
+        async with turns:
             now = asyncio.get_running_loop().time()
             await asyncio.sleep(max(0.0, self._closed_until.get(host, 0.0) - now))
             async with self._all:
@@ -101,8 +101,9 @@ class HostTurns:
 
     def close(self, host: str, seconds: float) -> None:
         """Nobody has a turn at this host for so long."""
-        until = asyncio.get_running_loop().time() + seconds
-        self._closed_until[host] = max(until, self._closed_until.get(host, 0.0))
+        now = asyncio.get_running_loop().time()
+        closed = {each: until for each, until in self._closed_until.items() if until > now}
+        self._closed_until = closed | {host: max(now + seconds, closed.get(host, 0.0))}
 
 
 class Fetcher:
