@@ -47,6 +47,7 @@ HAVE = API + "/have"
 FACETS = API + "/facets"
 CHANGES = API + "/changes"
 PRESETS = API + "/presets"
+PRESET = API + "/presets/{name}"
 FORMATS = API + "/formats"
 OPENAPI = API + "/openapi.json"
 
