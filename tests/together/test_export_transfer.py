@@ -154,6 +154,17 @@ def test_other_bytes_than_before_are_never_joined(
     assert len(proxy.asked(FILE)) > 2 + len(looked_at)
 
 
+def test_bytes_that_come_under_another_etag_than_was_told_are_not_taken(
+    server: str, proxy: FaultProxy, desk: Workplace, sound: Sound
+) -> None:
+    """Else a part of them could be joined with a part of those that were told of."""
+    proxy.spoil(FILE, OLD)
+    [key] = desk.queue.export_all([sound], {"format": "aiff"}, desk.sounds)
+    done = desk.until_state(key, State.DONE)
+    assert done.path.read_bytes() == requests.get(server + done.url, timeout=30).content
+    assert len(proxy.asked(FILE)) == 4  # told of, refused; told of, taken
+
+
 @pytest.mark.parametrize("status", [409, 425, 429, 503])
 def test_a_server_that_is_not_ready_is_waited_for(
     proxy: FaultProxy, desk: Workplace, sound: Sound, status: int
