@@ -53,9 +53,7 @@ def test_what_came_is_kept_with_its_digests_and_what_did_not_is_told(
             ("a.wav", "bad-url"),
         ]
         assert made.errors[1].detail.endswith("to allow it add 127.0.0.1:1 to FETCH_ALLOW")
-        query = select(objects.c.oid, objects.c.crc32).order_by(objects.c.size.desc())
-        kept = await world.catalog.read(lambda connection: connection.execute(query).first())
-        assert kept == (hashlib.sha256(DATA).hexdigest(), zlib.crc32(DATA))
+        assert await largest(world) == (hashlib.sha256(DATA).hexdigest(), zlib.crc32(DATA))
         assert list(archiving.parts.list_keys()) == []
         job = await world.jobs.get(archiving.told[0].hash)
         assert job.progress is not None
@@ -191,11 +189,19 @@ def test_a_server_that_stops_leaves_the_bytes_for_the_next(
         async with again.working():
             await world.until(archive)
         assert (await again.find(archive)).files == {"a.wav": DATA}
+        assert await largest(world) == (hashlib.sha256(DATA).hexdigest(), zlib.crc32(DATA))
         # What was promised is not fetched a second time.
         assert file.sent <= len(DATA) - (16 << 20)
         assert remote.paths() == ["/a.wav", "/a.wav"]
 
     in_world(database, tmp_path, work)
+
+
+async def largest(world: World) -> tuple[str, int]:
+    """SHA-256 and CRC-32 of the largest object, as they were noted."""
+    query = select(objects.c.oid, objects.c.crc32).order_by(objects.c.size.desc())
+    row = await world.catalog.read(lambda connection: connection.execute(query.limit(1)).one())
+    return row.oid, row.crc32
 
 
 def promised(made: Made) -> int:
