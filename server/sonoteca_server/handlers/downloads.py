@@ -135,7 +135,7 @@ class SoundFileHandler(WaitingHandler, ContentHandler):
         derivatives = self.services.derivatives
         made = await self.while_here(derivatives.get(content, recipe))
         tag = computed_etag(f"{content.sha256} {await derivatives.recipe_text(recipe)}")
-        file = Representation(made.size, tag, modified(content), recipe.target.media_type)
+        file = Representation(made.size, tag, modified(content.created), recipe.target.media_type)
         whole = Slice(made.blob, made.size, 0, made.size)
         async with Outlet(self.services.blobs, self) as outlet:
             try:
