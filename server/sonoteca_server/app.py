@@ -34,6 +34,7 @@ from sonoteca_server.jobs.worker import Worker
 from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
+from sonoteca_server.library.hooks import Hooks
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.lists import Lists
 from sonoteca_server.library.objects import Objects
@@ -194,7 +195,11 @@ def _services(settings: Settings, library: Library, analysis: Analysis, jobs: Jo
         trash=Trash(library.catalog, analysis.wake, keep_s=settings.trash_s),
         uploads=Uploads(library.catalog, library.parts, ingest, expiry_s=settings.upload_expiry_s),
         archives=Archives(
-            library.catalog, library.blobs, jobs.wake, expiry_s=settings.archive_expiry_s
+            library.catalog,
+            library.blobs,
+            jobs.wake,
+            Hooks(settings.webhook_url).archive_ended,
+            expiry_s=settings.archive_expiry_s,
         ),
         blobs=library.blobs,
         running=Running(),

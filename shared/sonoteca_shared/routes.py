@@ -47,6 +47,7 @@ HAVE = API + "/have"
 FACETS = API + "/facets"
 CHANGES = API + "/changes"
 PRESETS = API + "/presets"
+FORMATS = API + "/formats"
 PRESET = API + "/presets/{name}"
 OPENAPI = API + "/openapi.json"
 
