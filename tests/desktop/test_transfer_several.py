@@ -237,6 +237,26 @@ def test_a_pause_ends_all_of_them_and_keeps_every_byte(
     assert all(lies_behind(each, STARTS) for each in fetching.ranges)
 
 
+def test_a_pause_is_seen_while_the_leader_has_only_to_wait(
+    server: FaultyServer, fetching: Fetching
+) -> None:
+    # What is left of the others by then is too little to be shared.
+    others_stand = held(lambda: fetching.positions[-1:] == [280_000])
+    server.script += [others_stand, *[stall(90_000)] * (AT_ONCE - 1)]
+
+    def pause() -> None:
+        until(lambda: fetching.positions[-1:] == [370_000])
+        fetching.control.stop()
+
+    pauser = threading.Thread(target=pause)
+    pauser.start()
+    with pytest.raises(StoppedError):
+        fetching.run()
+    pauser.join()
+    server.released.set()
+    assert fetching.durable == 370_000
+
+
 def lies_behind(asked: str | None, starts: list[int]) -> bool:
     """Whether a range begins in the second half of a quarter, where nothing had come."""
     assert asked is not None
