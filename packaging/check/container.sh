@@ -11,11 +11,19 @@ patience=600
 say() { echo "== container, $SECONDS s: $*"; }
 die() { say "FAILED: $*"; exit 1; }
 
+clean_up() {
+  kill -KILL $(jobs -p) 2>/dev/null || true
+  wait
+  local container
+  for container in "$work"/images/*-containers/*/; do # their control groups, where they were killed with the rest
+    find /sys/fs/cgroup -depth -type d -path "*libpod-$(basename "$container")*" -exec rmdir {} + 2>/dev/null || true
+  done
+  rm -rf --one-file-system "$work" 2>/dev/null || { sleep 2; rm -rf --one-file-system "$work"; }
+}
+
 if [ "${1-}" != inside ]; then
   work=$(mktemp -d)
-  trap 'kill -KILL $(jobs -p) 2>/dev/null || true; wait
-    find /sys/fs/cgroup -depth -type d -path "*/libpod_parent*" -exec rmdir {} + 2>/dev/null || true
-    rm -rf --one-file-system "$work" 2>/dev/null || { sleep 2; rm -rf --one-file-system "$work"; }' EXIT
+  trap clean_up EXIT
   base=${1-}
   if [ -z "$base" ]; then
     base=$work/base.tar
