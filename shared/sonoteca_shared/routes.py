@@ -47,8 +47,8 @@ HAVE = API + "/have"
 FACETS = API + "/facets"
 CHANGES = API + "/changes"
 PRESETS = API + "/presets"
-PRESET = API + "/presets/{name}"
 FORMATS = API + "/formats"
+PRESET = API + "/presets/{name}"
 OPENAPI = API + "/openapi.json"
 
 
