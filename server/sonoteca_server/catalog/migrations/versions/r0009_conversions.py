@@ -7,8 +7,8 @@ from alembic import op
 
 from sonoteca_server.catalog.schema import SEQ, TEXT
 
-revision = "0008"
-down_revision = "0009"
+revision = "0009"
+down_revision = "0008"
 
 
 def upgrade() -> None:
