@@ -155,6 +155,29 @@ same() { # the noise is listed and comes back as it was
   say "the sound comes back as it went"
 }
 
+archive_status() { fetch "$address/api/archive/status/$hash"; }
+archive_ready() { archive_status | grep -q '"status": *"completed"'; }
+
+collect() { # an archive of two files that this machine serves, by their addresses
+  local place=http://$SONOTECA_FETCH_ALLOW url
+  hash=$(fetch "$address/api/archive/create" --json "{\"urls\": [\"$place/noise.wav\", \"$place/notes.txt\"]}" |
+    sed 's/.*"archive_hash": *"\([^"]*\)".*/\1/')
+  within 60 "an archive of two addresses is completed" archive_ready
+  url=$(archive_status | sed 's/.*"url": *"\([^"]*\)".*/\1/')
+  [ "$url" = "$address/archive/get/$hash.zip" ] || die "the archive is said to be at $url"
+  fetch -o "$work/files.zip" "$url"
+  python3 -B -m zipfile -e "$work/files.zip" "$work/from-zip"
+  diff -r "$work/files" "$work/from-zip" || die "the archive has other files than were asked for"
+  say "an archive holds the two files as they are"
+}
+
+convert() { # as docs/convert.md has it
+  (cd "$work" && cp noise.wav in.wav && follow 'curl -F file=@in.wav -F format=mp3' docs/convert.md 2> curl.log)
+  ffprobe -v error -show_entries format=format_name,duration -of csv=p=0 "$work/out.mp3" | grep -q '^mp3,3\.0' ||
+    die "this is no MP3 of three seconds: $(head -c 300 "$work/out.mp3")"
+  say "a WAV comes back as MP3"
+}
+
 ip link set lo up
 trap tell EXIT
 docker system service --time 0 "$DOCKER_HOST" 2> "$work/engine.log" &
@@ -162,8 +185,12 @@ docker system service --time 0 "$DOCKER_HOST" 2> "$work/engine.log" &
 while sleep 0.5; do
   for each in $(docker ps -q); do docker healthcheck run "$each" || true; done
 done > /dev/null 2>&1 &
-within 20 "the engine answers" test -S "$work/engine"
+within 30 "the engine answers" curl -fsS --max-time 5 --unix-socket "$work/engine" http://engine/_ping
 make_wav "$work/noise.wav"
+mkdir "$work/files"
+cp "$work/noise.wav" "$work/files"
+echo "Three seconds of noise." > "$work/files/notes.txt"
+python3 -B -m http.server --directory "$work/files" 8300 > "$work/files.log" 2>&1 &
 
 up=$(page_line 'docker compose -f packaging/compose.yaml up' README.md)
 say "$up"
@@ -174,6 +201,10 @@ grep -q 'WARNING: everyone' "$work/up.log" || die "it does not warn that everyon
 look_into
 upload
 same
+convert
+# This machine, as the container sees it from the next start on.
+SONOTECA_FETCH_ALLOW=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}' "$(server)"):8300
+export SONOTECA_FETCH_ALLOW
 kill -TERM $compose # as Ctrl+C does
 wait $compose || die "the command ended with $?"
 [ "$(state Status) $(state ExitCode)" = 'exited 0' ] || die "it did not stop well: $(state Status) $(state ExitCode)"
@@ -182,6 +213,7 @@ say "stopped, with exit code 0"
 follow 'docker compose -f packaging/compose.yaml up -d'
 within 90 "the server is healthy" healthy
 same
+collect
 follow 'docker compose -f packaging/compose.yaml exec -T server sonoteca-server verify'
 follow 'docker compose -f packaging/compose.yaml stop'
 (cd "$work" && follow 'docker run --rm --entrypoint tar')

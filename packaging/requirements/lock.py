@@ -19,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PROJECT = "pyproject.toml"
-SERVER = ["--extra", "server", "--extra", "postgres"]
+SERVER = ["--extra", "server", "--extra", "postgres", "--extra", "convert"]
 LOCKS = {
     "build": ["--group", "build"],  # what makes the wheel, and not what it asks for
     "server": [PROJECT, *SERVER],

@@ -108,8 +108,34 @@ def test_the_whole_for_a_part_means_one_stream_from_the_start(
 ) -> None:
     server.script += [Handler.behave] * honest + [whole]
     assert fetching.run().path.read_bytes() == DATA
-    assert fetching.ranges[-1] is None
+    assert None in fetching.ranges
     assert 0 in fetching.commits[1:]  # before anything was written over
+
+
+def until_all_have_asked(handler: Handler) -> None:
+    """Hold the leader back, so that what comes next meets a helper."""
+    data = handler.file() or b""
+    part = handler.part(data)
+    assert part is not None
+    cut(10_000)(handler)
+    handler.wfile.flush()
+    until(lambda: len(handler.server.asked) >= AT_ONCE)
+    handler.send(data[part.start + 10_000 : part.end])
+    handler.close_connection = False
+
+
+def test_when_the_connection_of_the_leader_breaks_the_others_bring_the_rest(
+    server: FaultyServer, fetching: Fetching
+) -> None:
+    gate = Gate()
+
+    def break_then_open(handler: Handler) -> None:
+        cut(20_000)(handler)
+        until(lambda: gate.waiting == AT_ONCE - 1)
+        gate.open()
+
+    server.script += [break_then_open, *[gate.fault] * (AT_ONCE - 1)]
+    assert fetching.run().path.read_bytes() == DATA
 
 
 TROUBLE = [cut(20_000), cut(0), refuse(503), refuse(429, Retry_After="9")]
@@ -119,7 +145,7 @@ TROUBLE = [cut(20_000), cut(0), refuse(503), refuse(429, Retry_After="9")]
 def test_who_has_trouble_leaves_the_segment_to_the_others(
     server: FaultyServer, fetching: Fetching, trouble: Fault
 ) -> None:
-    server.script += [Handler.behave, trouble]
+    server.script += [until_all_have_asked, trouble]
     assert fetching.run().path.read_bytes() == DATA
     assert len(fetching.ranges) > AT_ONCE
     assert fetching.commits == sorted(fetching.commits)  # nothing was begun again

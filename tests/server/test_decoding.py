@@ -1,4 +1,4 @@
-"""The process that decodes: limited, asked one sound after the other, and never the server's own."""
+"""The process that decodes: limited, asked for one sound at a time, and never the server's own."""
 
 from __future__ import annotations
 
@@ -81,20 +81,18 @@ def test_one_process_measures_one_sound_after_the_other(tmp_path: Path) -> None:
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF")
 
-    async def work() -> list[bool]:
+    async def work() -> None:
         decoder = Decoder()
         try:
             for path in sounds:
                 assert (await decoder.measure(Task(str(path), None), 0)).integrated is not None
             with pytest.raises(UndecodableError):
                 await decoder.measure(Task(str(broken), None), 0)
-            return [
-                (await decoder.measure(Task(str(path), None), 0)) is not None for path in sounds
-            ]
+            await decoder.measure(Task(str(sounds[0]), None), 0)
         finally:
             await decoder.end()
 
-    assert asyncio.run(work()) == [True] * 3
+    asyncio.run(work())
 
 
 def test_the_server_loads_no_decoder() -> None:

@@ -37,6 +37,7 @@ from sonoteca_server.handlers.pages import (
     StyleHandler,
 )
 from sonoteca_server.handlers.peaks import PeaksHandler
+from sonoteca_server.handlers.presets import PresetHandler, PresetsHandler
 from sonoteca_server.handlers.repositories import RepositoriesHandler, RepositoryHandler
 from sonoteca_server.handlers.sounds import (
     ChunksHandler,
@@ -90,6 +91,8 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.JOBS, JobsHandler),
     (routes.JOB, JobHandler),
     (routes.CHANGES, ChangesHandler),
+    (routes.PRESETS, PresetsHandler),
+    (routes.PRESET, PresetHandler),
 )
 
 
