@@ -12,7 +12,7 @@ import requests
 from sqlalchemy import Connection, select
 
 from sonoteca_server.catalog.engines import home_of
-from sonoteca_server.catalog.schema import ANALYSE_EARLIER, objects, sounds
+from sonoteca_server.catalog.schema import ANALYSE_EARLIER, objects, revisions, sounds
 from sonoteca_shared.models import Sound
 from tests.judge import tags
 from tests.kit.api import Api
@@ -130,3 +130,25 @@ def forget(connection: Connection) -> str:
 def waveform(connection: Connection) -> str:
     """The blob of the only waveform."""
     return str(connection.execute(select(objects.c.peaks_blob)).scalar_one())
+
+
+def test_a_revision_that_was_kept_before_it_was_measured_comes_back_with_its_loudness(
+    tmp_path: Path, database: str
+) -> None:
+    with serve(tmp_path, database=database) as server:
+        api = Api(server)
+        sound = measured(api, upload(server, LOUD, name="a.wav")["id"])
+        assert api.patch(f"/sounds/{sound['id']}", 1, description="edited").status_code == 200
+
+    def keep_as_it_was(connection: Connection) -> str:
+        doc = connection.execute(select(revisions.c.doc)).scalar_one()
+        old = msgspec.structs.replace(msgspec.json.decode(doc, type=Sound), loudness=None)
+        connection.execute(revisions.update().values(doc=msgspec.json.encode(old).decode()))
+        return ""
+
+    in_catalog(tmp_path, database, keep_as_it_was)
+    with serve(tmp_path, database=database) as server:
+        api = Api(server)
+        assert api.post(f"/sounds/{sound['id']}/revert", rev=1).status_code == 200
+        assert api.get(f"/sounds/{sound['id']}")["loudness"] == sound["loudness"]
+        assert api.names(q="loud>-30") == ["a.wav"]
