@@ -20,6 +20,7 @@ from sonoteca_desktop import settings
 from sonoteca_desktop.background import Bridge, Sweeper
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.models.awakening import Awakening
+from sonoteca_desktop.models.offers import Offers
 from sonoteca_desktop.models.overviews import Overviews
 from sonoteca_desktop.models.sounds import SoundsModel
 from sonoteca_desktop.models.totals import Batch
@@ -37,6 +38,7 @@ from sonoteca_desktop.transfers.soundcache import SoundCache
 from sonoteca_desktop.views.commands import Command
 from sonoteca_desktop.views.connection import Connection, Reach
 from sonoteca_desktop.views.dialogs import ClosingAnswer
+from sonoteca_desktop.views.exporting import Exporting
 from sonoteca_desktop.views.main_window import MainWindow
 from sonoteca_desktop.views.preferences import PreferencesDialog
 from sonoteca_desktop.views.theme import Theme
@@ -103,6 +105,15 @@ class Desktop(QObject):
             server_url=server,
             download_folder=_folder(self.choices),
             volume=self.choices.volume,
+        )
+        self.offers = Offers(self.client, self)
+        self.exporting = Exporting(
+            theme,
+            self.window,
+            self.sounds,
+            self.offers,
+            folder=_export_folder(self.choices),
+            options=self.choices.export,
         )
         self.player.set_volume(self.choices.volume)
         self.awakening = Awakening(self)
@@ -184,6 +195,10 @@ class Desktop(QObject):
         window.volumeChanged.connect(self._choose_volume)
         window.preferencesRequested.connect(self._open_preferences)
         window.closing.connect(self.close)
+        self.exporting.archiveRequested.connect(self.queue.archive)
+        self.exporting.exportRequested.connect(self.queue.export_all)
+        self.exporting.optionsChosen.connect(self._choose_export)
+        self.exporting.folderChosen.connect(self._choose_export_folder)
 
     def _make_tray(self, theme: Theme) -> Tray:
         commands = self.window.commands
@@ -208,6 +223,7 @@ class Desktop(QObject):
         reach = Reach.ONLINE if state.reached else Reach.OFFLINE
         wait = None if state.retry_at is None else max(0.0, state.retry_at - time.monotonic())
         self.window.show_connection(Connection(reach, self.server_name, wait))
+        self.exporting.set_reached(reached=bool(state.reached))
         if state.reached and self._away:
             self.queue.retry_waiting()
         self._away = not state.reached
@@ -289,6 +305,14 @@ class Desktop(QObject):
         self.choices.download_folder = str(folder)
         self._keep_choices()
 
+    def _choose_export_folder(self, folder: Path) -> None:
+        self.choices.export_folder = str(folder)
+        self._keep_choices()
+
+    def _choose_export(self, options: dict[str, str]) -> None:
+        self.choices.export = options
+        self._keep_choices()
+
     def _open_preferences(self) -> None:
         dialog = PreferencesDialog(
             self._theme,
@@ -349,3 +373,11 @@ def run(server: str | None, folder: Path, files: list[Path]) -> int:
 
 def _folder(choices: Choices) -> Path | None:
     return Path(choices.download_folder) if choices.download_folder else None
+
+
+def _export_folder(choices: Choices) -> Path:
+    """Where it went the last time, or where downloads go; if they are still there."""
+    for name in (choices.export_folder, choices.download_folder):
+        if name and Path(name).is_dir():
+            return Path(name)
+    return Path.home()

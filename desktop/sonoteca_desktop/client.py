@@ -137,7 +137,7 @@ class Client:
         """The changes after the cursor (None: from the beginning); or CursorExpiredError."""
         path = routes.with_query(routes.CHANGES, since=cursor or "", limit=str(limit))
         try:
-            return self._decode(self.request("GET", path), ChangePage)
+            return self.decode(self.request("GET", path), ChangePage)
         except ServerRefusedError as refusal:
             if refusal.status == HTTPStatus.GONE:
                 raise CursorExpiredError(str(refusal)) from refusal
@@ -152,7 +152,7 @@ class Client:
 
     def read(self, path: str, answer: type[_Answer]) -> _Answer:
         """What is at a path, as this type."""
-        return self._decode(self.request("GET", path), answer)
+        return self.decode(self.request("GET", path), answer)
 
     def sound(self, path: str) -> Sound:
         """The sound at a path that the server named."""
@@ -165,7 +165,7 @@ class Client:
     def missing(self, repository: str, digests: Sequence[str]) -> list[str]:
         """Those of at most 1,000 SHA-256 whose bytes the repository has not."""
         answer = self._ask(routes.HAVE, {"repository": repository, "sha256": digests})
-        return self._decode(answer, _Missing).missing
+        return self.decode(answer, _Missing).missing
 
     def refer(self, sha256: str, *, name: str, folder: str, repository: str) -> Posted | None:
         """Make a sound of bytes that the repository has; None when it has not."""
@@ -178,11 +178,17 @@ class Client:
             if refusal.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.UNSUPPORTED_MEDIA_TYPE):
                 raise
             return None
-        sound = self._decode(response, Uploaded)
+        sound = self.decode(response, Uploaded)
         return Posted(sound, created=response.status_code == HTTPStatus.CREATED)
 
     def get_from(
-        self, path: str, start: int, *, etag: str | None = None, end: int | None = None
+        self,
+        path: str,
+        start: int,
+        *,
+        etag: str | None = None,
+        end: int | None = None,
+        silence_timeout: float | None = None,
     ) -> requests.Response:
         """A stream of the bytes [start, end) of a path, to be closed by the caller.
 
@@ -195,7 +201,7 @@ class Client:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
             if etag:
                 headers["If-Range"] = etag
-        return self._open("GET", path, headers=headers)
+        return self._open("GET", path, headers=headers, silence_timeout=silence_timeout)
 
     def close(self) -> None:
         """Let go of all idle connections, those of other threads too."""
@@ -304,7 +310,8 @@ class Client:
             HTTPStatus.OK, "foreign-link", "The server gave a link that leads elsewhere", path
         )
 
-    def _decode(self, response: Answer, answer: type[_Answer]) -> _Answer:
+    def decode(self, response: Answer, answer: type[_Answer]) -> _Answer:
+        """What came, as this type; ServerRefusedError when it is something else."""
         try:
             return msgspec.json.decode(response.content, type=answer)
         except msgspec.DecodeError as error:

@@ -23,6 +23,10 @@ class Choices(msgspec.Struct, kw_only=True):
     theme: str = "dark"
     volume: float = 1.0
     download_folder: str = ""
+    export_folder: str = ""
+    """Where zips and exported sounds went the last time."""
+    export: dict[str, str] = {}
+    """How sounds were exported the last time: options of a recipe."""
     geometry: str = ""
     cache_bytes: int = 2 << 30
     """How much of what was heard is kept on this computer; what plays now may take more."""

@@ -26,6 +26,7 @@ from sonoteca_server.handlers.handler import Handler, Running, Services, Unknown
 from sonoteca_server.job_handlers import fetching_parts, job_handlers
 from sonoteca_server.jobs.analysis import Analysis
 from sonoteca_server.jobs.conversion import Conversions
+from sonoteca_server.jobs.derivatives import Derivatives
 from sonoteca_server.jobs.leftovers import Leftovers
 from sonoteca_server.jobs.queue import Jobs
 from sonoteca_server.jobs.upkeep import Upkeep
@@ -33,9 +34,11 @@ from sonoteca_server.jobs.worker import Worker
 from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.collections import Collections
 from sonoteca_server.library.editing import Editing
+from sonoteca_server.library.hooks import Hooks
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.lists import Lists
 from sonoteca_server.library.objects import Objects
+from sonoteca_server.library.presets import Presets
 from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
 from sonoteca_server.library.trash import Trash
@@ -173,12 +176,15 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
 def _services(settings: Settings, library: Library, analysis: Analysis, jobs: Jobs) -> Services:
     ingest = Ingest(library.catalog, library.blobs, analysis.wake)
+    conversions = Conversions(
+        partial(library.blobs.room, least=settings.min_free_bytes), at_once=settings.conversions
+    )
     return Services(
         facets=FacetCounts(library.catalog),
+        conversions=conversions,
+        derivatives=Derivatives(library.catalog, library.blobs, conversions),
+        presets=Presets(library.catalog),
         jobs=jobs,
-        conversions=Conversions(
-            partial(library.blobs.room, least=settings.min_free_bytes), at_once=settings.conversions
-        ),
         lists=Lists(library.catalog),
         sounds=Sounds(library.catalog, library.blobs, analysis.wake),
         ingest=ingest,
@@ -189,7 +195,11 @@ def _services(settings: Settings, library: Library, analysis: Analysis, jobs: Jo
         trash=Trash(library.catalog, analysis.wake, keep_s=settings.trash_s),
         uploads=Uploads(library.catalog, library.parts, ingest, expiry_s=settings.upload_expiry_s),
         archives=Archives(
-            library.catalog, library.blobs, jobs.wake, expiry_s=settings.archive_expiry_s
+            library.catalog,
+            library.blobs,
+            jobs.wake,
+            Hooks(settings.webhook_url).archive_ended,
+            expiry_s=settings.archive_expiry_s,
         ),
         blobs=library.blobs,
         running=Running(),

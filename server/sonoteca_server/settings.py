@@ -14,7 +14,8 @@ from typing import Any
 
 import platformdirs
 
-from sonoteca_server.jobs.addresses import BadUrlError, parse_allow
+from sonoteca_server.jobs.addresses import BadUrlError, parse_allow, parse_url
+from sonoteca_server.jobs.webhooks import BadSecretError, signing_key
 from sonoteca_shared.errors import SonotecaError
 
 PREFIX = "SONOTECA_"
@@ -105,9 +106,24 @@ def load(
                 )
             values[name] = _converted(name, value)
             sources[name] = source
-    if values.get("webhook_url") and not values.get("webhook_secret"):
+    settings = Settings(**values)
+    _check_webhook(settings.webhook_url, settings.webhook_secret)
+    return settings, sources
+
+
+def _check_webhook(url: str, secret: str) -> None:
+    try:
+        signing_key(secret)
+    except BadSecretError as error:
+        raise SettingsError(f"“webhook_secret”: {error}") from error
+    if not url:
+        return
+    try:
+        parse_url(url)
+    except BadUrlError as error:
+        raise SettingsError(f"“webhook_url”: {error}") from error
+    if not secret:
         raise SettingsError("“webhook_url” needs a “webhook_secret”, to sign what is sent there")
-    return Settings(**values), sources
 
 
 def _from_file(file: Path | None) -> tuple[str, dict[str, Any]]:

@@ -46,6 +46,9 @@ UNDO = API + "/undo"
 HAVE = API + "/have"
 FACETS = API + "/facets"
 CHANGES = API + "/changes"
+PRESETS = API + "/presets"
+FORMATS = API + "/formats"
+PRESET = API + "/presets/{name}"
 OPENAPI = API + "/openapi.json"
 
 

@@ -5,7 +5,8 @@
 Downloads come from nginx. Ours are checked against their SHA-256, those of the others are not,
 unless it says so. Uploads go to a server of ours; ours are hashed before they are sent, and can be
 resumed. What counts is the ratio of processor time within a round: of the whole program, its start
-included, and of the work alone.
+included, and of the work alone. One connection is compared with several over a line that gives
+each of them little.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.bench.download import SMALL, nginx
 from tests.kit.http import server_process
+from tests.kit.throttle import line
 from tests.kit.wavs import write_wav
 
 MB = 1_000_000
 COPY = "copy.bin"
+NARROW = 10 * MB
 SONOTECA = (sys.executable, "-m", "sonoteca_desktop")
 
 # The command after all that it needs was loaded; it tells what it took from there on.
@@ -151,6 +155,29 @@ def measure_downloads(folder: Path, file: Path, rounds: int) -> None:
     (folder / COPY).unlink()
 
 
+def measure_segments(folder: Path, file: Path, rounds: int) -> None:
+    """Print how fast a download is over one connection and over four, each of them narrow."""
+    with file.open("rb") as opened:
+        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+    size = file.stat().st_size
+    to = folder / COPY
+    words = ["--sha256", sha256, "--size", str(size), "--to", str(to), "--data", str(folder / "h")]
+    print(f"Download of {size // MB} MB, {NARROW // MB} MB/s for each connection")
+    with nginx(folder / "nginx", file.parent) as peer:
+        path = peer.files[SMALL].replace(SMALL, file.name)
+        with line(path, each=NARROW) as narrow:
+            url = urlsplit(path)._replace(netloc=urlsplit(narrow.url).netloc).geturl()
+            for name, more in (("one", []), ("several", ["--segments"])):
+                taken = []
+                for _ in range(rounds):
+                    to.unlink(missing_ok=True)
+                    cost = run([*SONOTECA, "pull", url, *words, *more])
+                    taken.append(size / MB / cost.seconds)
+                print(f"  {name:22} {_spread(taken)} MB/s, {narrow.sent / size / rounds:.2f} sent")
+                narrow.sent = 0
+    to.unlink()
+
+
 def measure_uploads(folder: Path, file: Path, rounds: int) -> None:
     """Print what uploads cost."""
 
@@ -186,13 +213,16 @@ def main() -> None:
     parser.add_argument("--folder", default="/dev/shm", help="on a memory file system")
     parser.add_argument("--megabytes", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--segments", action="store_true", help="measure several connections alone")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
         frames = given.megabytes * MB // 4
         file = write_wav(folder / "files" / "file.wav", frames=frames, channels=2, bits=16)
-        measure_downloads(folder, file, given.rounds)
-        measure_uploads(folder, file, given.rounds)
+        if not given.segments:
+            measure_downloads(folder, file, given.rounds)
+            measure_uploads(folder, file, given.rounds)
+        measure_segments(folder, file, given.rounds)
 
 
 if __name__ == "__main__":

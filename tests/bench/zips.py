@@ -133,6 +133,7 @@ def large_archives(folder: Path) -> None:
         for seed in range(MANY):
             api.upload(seed)
         print(f"\n{MANY} files: {beginnings(server, 'wav')}", flush=True)
+    (folder / "very-many").mkdir()
     catalog = home_of("sqlite", folder / "very-many").open()
     asyncio.run(catalog.write(_fill, VERY_MANY))
     catalog.close()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 from PySide6.QtCore import QItemSelectionModel, QPersistentModelIndex, Qt
 from pytestqt.modeltest import ModelTester
@@ -16,6 +17,7 @@ from sonoteca_desktop.models.questions import Answer, Question
 from sonoteca_desktop.models.sounds import Column, SoundRole, SoundsModel, Where, WhereRole
 from sonoteca_desktop.models.steps import steps_between
 from sonoteca_desktop.sync.mirror import Mirror, Scope
+from sonoteca_shared.models import Loudness
 from tests.kit.window import fill, sound
 
 RAIN = sound("Rain on tin.wav", folder="weather", number=1)
@@ -148,6 +150,19 @@ def test_cells_have_words_for_those_who_cannot_see_them(model: SoundsModel) -> N
         "4 Mar 2026",
         "In the library on the server",
     ]
+
+
+def test_a_waveform_says_how_loud_it_is(model: SoundsModel, mirror: Mirror, qtbot: QtBot) -> None:
+    def said(role: Qt.ItemDataRole) -> object:
+        return model.index(0, Column.WAVEFORM).data(role)
+
+    assert said(Qt.ItemDataRole.ToolTipRole) is None
+    loud = Loudness(integrated=-23.14, range=7.2, true_peak=-1.3)
+    fill(mirror, [msgspec.structs.replace(DOOR, loudness=loud)])
+    refresh(model, qtbot)
+    words = "−23.1 LUFS · range 7.2 LU · true peak −1.3 dBTP"
+    assert said(Qt.ItemDataRole.ToolTipRole) == words
+    assert said(Qt.ItemDataRole.AccessibleTextRole) == f"Waveform, {words}"
 
 
 def test_news_of_the_library_leave_selected_rows_selected(

@@ -7,6 +7,7 @@ import pytest
 from PySide6.QtGui import QTextDocument
 
 from sonoteca_desktop.models import units
+from sonoteca_shared.models import Loudness
 from tests.kit.window import sound
 
 
@@ -100,3 +101,16 @@ def test_numbers_and_days() -> None:
     assert units.sounds(1) == "1 sound"
     assert units.sounds(48_213).replace("\N{NARROW NO-BREAK SPACE}", " ") == "48 213 sounds"
     assert units.date(datetime(2026, 3, 4, 12, tzinfo=UTC)) == "4 Mar 2026"
+
+
+@pytest.mark.parametrize(
+    ("measured", "words"),
+    [
+        (Loudness(integrated=-23.0), "−23.0 LUFS"),
+        (Loudness(integrated=1.25, true_peak=0.04), "1.2 LUFS · true peak 0.0 dBTP"),
+        (Loudness(true_peak=-60.04), "too quiet or too short to be loud · true peak −60.0 dBTP"),
+        (Loudness(), "too quiet or too short to be loud"),
+    ],
+)
+def test_loudness_has_the_units_of_its_standard(measured: Loudness, words: str) -> None:
+    assert units.loudness(measured) == words

@@ -39,13 +39,14 @@ USER = {Event.PAUSE, Event.RESUME, Event.RETRY}
 CAME_FROM = {
     # A worker takes what is queued, and only then reads, sends, fetches or compares.
     State.HASHING: {State.RUNNING},
-    State.RUNNING: {State.QUEUED, State.HASHING, State.VERIFYING},
+    State.PREPARING: {State.QUEUED, State.RUNNING},
+    State.RUNNING: {State.QUEUED, State.PREPARING, State.HASHING, State.VERIFYING},
     State.VERIFYING: {State.HASHING, State.RUNNING},
     State.DONE: {State.VERIFYING},  # nothing is done that was not compared
-    State.WAITING: RUNNING,
+    State.WAITING: {*RUNNING, State.PREPARING},
     # The look before it runs may show that it cannot.
-    State.BLOCKED: {*RUNNING, State.QUEUED, State.WAITING},
-    State.FAILED: {*RUNNING, State.QUEUED, State.WAITING, State.BLOCKED},
+    State.BLOCKED: {*RUNNING, State.QUEUED, State.PREPARING, State.WAITING},
+    State.FAILED: {*RUNNING, State.QUEUED, State.PREPARING, State.WAITING, State.BLOCKED},
     State.PAUSED: set(State) - {State.PAUSED, State.VERIFYING, State.DONE, State.FAILED},
     State.QUEUED: set(State) - {State.DONE},
 }
@@ -88,7 +89,7 @@ def test_there_is_a_way_out_of_every_state(state: State) -> None:
 def test_a_restart_leaves_nothing_running(state: State) -> None:
     after_restart = after(state, Event.RESTART)
     assert after_restart is not None
-    assert after_restart not in RUNNING | {State.WAITING}
+    assert after_restart not in RUNNING | {State.PREPARING, State.WAITING}
 
 
 @pytest.mark.parametrize("state", set(State) - {State.DONE})

@@ -46,8 +46,12 @@ class Archiving:
         self.folder = folder
         self.blobs = LocalBlobs(folder)
         self.parts = GrowingParts(folder, "fetching")
-        self.archives = Archives(world.catalog, self.blobs, world.news.set, expiry_s=60.0)
         self.told: list[Finished] = []
+
+        def tell(_connection: Connection, finished: Finished) -> None:
+            self.told.append(finished)
+
+        self.archives = Archives(world.catalog, self.blobs, world.news.set, tell, expiry_s=60.0)
         guard = Guard(parse_allow(remote.place if remote else allow))
         fetcher = Fetcher(Outward(guard, idle_s=10.0), max_s=60.0, pause=lambda _: 0.0)
         limits = Limits(max_bytes, lambda count: self.blobs.check_room(count, least=0))
@@ -56,7 +60,7 @@ class Archiving:
             self.blobs,
             self.parts,
             fetcher,
-            lambda _connection, finished: self.told.append(finished),
+            tell,
             limits,
         )
 

@@ -45,8 +45,14 @@ def main() -> None:
 
 
 def handlers(_settings: Settings, _catalog: Catalog, _blobs: LocalBlobs) -> Mapping[str, Handler]:
-    """A job of many steps, a short one, and two that do not end by themselves."""
-    return {"steps": take_steps, "once": do_once, "hang": hang, "deaf": be_deaf}
+    """A job of many steps, two short ones, and two that do not end by themselves."""
+    return {
+        "steps": take_steps,
+        "once": do_once,
+        "nothing": do_nothing,
+        "hang": hang,
+        "deaf": be_deaf,
+    }
 
 
 async def take_steps(task: Task) -> None:
@@ -68,6 +74,10 @@ async def do_once(task: Task) -> None:
 
     if not task.checkpoint:  # else the lease ended between this and the end
         await task.save_with(both, {"done": True})
+
+
+async def do_nothing(_task: Task) -> None:
+    """Leave no trace."""
 
 
 async def hang(task: Task) -> None:
@@ -125,12 +135,12 @@ class WorkerProcess:
 
 
 @contextlib.contextmanager
-def workers(count: int, data: Path, database: str) -> Iterator[list[WorkerProcess]]:
+def workers(count: int, data: Path, database: str, *flags: str) -> Iterator[list[WorkerProcess]]:
     """So many worker processes, gone with the block."""
     with contextlib.ExitStack() as stack:
         made = []
         for _ in range(count):
-            made.append(WorkerProcess(data, database))
+            made.append(WorkerProcess(data, database, *flags))
             stack.callback(made[-1].end)
         yield made
 

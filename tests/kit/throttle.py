@@ -19,7 +19,9 @@ class Line:
     how often a client connected.
     """
 
-    def __init__(self, server: str, *, rate: float | None = None) -> None:
+    def __init__(
+        self, server: str, *, rate: float | None = None, each: float | None = None
+    ) -> None:
         parts = urlsplit(server)
         self._server = (parts.hostname or "127.0.0.1", parts.port or 80)
         self.sent = 0
@@ -27,6 +29,7 @@ class Line:
         self._marks: list[int] = []
         self.connections = 0
         self._rate = rate
+        self._each = each
         self._free_at = 0.0
         self._flowing = threading.Event()
         self._flowing.set()
@@ -139,9 +142,13 @@ class Line:
                 each.shutdown(socket.SHUT_RDWR)
 
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
+        mine = time.monotonic()
         while data := server.recv(_BLOCK):
             self._flowing.wait()
             self._wait_for_turn(len(data))
+            if self._each is not None:
+                mine = max(mine, time.monotonic()) + len(data) / self._each
+                time.sleep(max(0.0, mine - time.monotonic()))
             client.sendall(data)
             with self._lock:
                 self.sent += len(data)
@@ -157,9 +164,9 @@ class Line:
 
 
 @contextlib.contextmanager
-def line(server: str, *, rate: float | None = None) -> Iterator[Line]:
-    """A line to the server of this URL, at `rate` bytes a second."""
-    opened = Line(server, rate=rate)
+def line(server: str, *, rate: float | None = None, each: float | None = None) -> Iterator[Line]:
+    """A line to the server of this URL, at `rate` bytes a second; one connection at `each`."""
+    opened = Line(server, rate=rate, each=each)
     try:
         yield opened
     finally:

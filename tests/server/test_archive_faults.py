@@ -22,7 +22,7 @@ from tests.kit.archives import Archiver, unpacked
 from tests.kit.http import serve, server_process
 from tests.kit.wait import until
 from tests.kit.wavs import Plan, build_wav, write_wav
-from tests.server.test_upkeep import DAY, World, story, world
+from tests.server.test_upkeep import DAY, World, nothing, story, world
 from tests.server.test_verify import blob_of
 
 __all__ = ["world"]
@@ -108,7 +108,7 @@ def test_curl_goes_on_after_a_kill_of_either_end(tmp_path: Path, large: list[Pat
 
 async def archive_of(world: World, *, expiry_s: float) -> tuple[Archives, str]:
     """An archive of all sounds."""
-    archives = Archives(world.catalog, world.blobs, lambda: None, expiry_s=expiry_s)
+    archives = Archives(world.catalog, world.blobs, nothing, nothing, expiry_s=expiry_s)
     everything = partial(choices.by_query, wanted=SoundFilter())
     request = ArchiveRequest(choose=everything, origin="http://here", digest="")
     return archives, await archives.create(request)

@@ -26,6 +26,7 @@ from sonoteca_shared.models import ArchiveStatus
 from sonoteca_shared.ranges import ByteRange
 from tests.kit.archives import unpacked
 from tests.server.conftest import BOTH
+from tests.server.test_upkeep import nothing
 
 DATABASES = BOTH
 ORIGIN = "http://here:8282"
@@ -39,7 +40,7 @@ class World:
     def __init__(self, folder: Path, database: str) -> None:
         self.library = Library(folder, home_of(database, folder))
         self.catalog, self.blobs = self.library.catalog, self.library.blobs
-        self.archives = Archives(self.catalog, self.blobs, lambda: None, expiry_s=86_400)
+        self.archives = Archives(self.catalog, self.blobs, nothing, nothing, expiry_s=86_400)
 
     async def create(self, *files: str, on_error: OnError = OnError.SKIP) -> str:
         """An archive of these files of a server elsewhere."""

@@ -234,6 +234,9 @@ def test_settings_come_from_file_then_environment_then_flags(tmp_path: Path) -> 
         ),
         ({"SONOTECA_FETCH_IDLE_S": "0"}, "", "more than 0"),
         ({"SONOTECA_MAX_FETCH_S": "0"}, "", "more than 0"),
+        ({"SONOTECA_WEBHOOK_URL": "https://example.org/hook"}, "", "webhook_secret"),
+        ({"SONOTECA_WEBHOOK_URL": "example.org"}, 'webhook_secret = "x"', "webhook_url"),
+        ({"SONOTECA_WEBHOOK_SECRET": "whsec_x"}, "", "base64"),
         ({}, "colour = 1", "colour"),
         ({}, "not toml", "server.toml"),
     ],
@@ -248,7 +251,9 @@ def test_a_setting_that_makes_no_sense_is_named(
 
 
 def test_settings_shows_values_and_sources(tmp_path: Path) -> None:
-    shown = run("settings", "--data", str(tmp_path), "--port", "9000")
+    words = ("--data", str(tmp_path), "--port", "9000", "--webhook-secret", "hunter2")
+    shown = run("settings", *words)
     assert shown.returncode == 0
     assert "port = 9000" in shown.stdout
+    assert "hunter2" not in shown.stdout
     assert "# flag" in shown.stdout

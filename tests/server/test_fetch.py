@@ -122,17 +122,17 @@ def then(*answers: Answer) -> Answer:
     return answer
 
 
-def part(**fields: object) -> Answer:
-    """A 206 that goes on with other bytes, with these fields changed."""
+def part(*, size: int = len(OTHER), **fields: object) -> Answer:
+    """A 206 that goes on with other bytes up to this size, with these fields changed."""
 
     def answer(visit: Visit) -> None:
         begin = visit.asked
         if not begin:
             return File(OTHER, etag='"two"')(visit)
-        body = OTHER[begin:]
+        body = OTHER[begin:size]
         honest = {
             "ETag": '"one"',
-            "Content_Range": f"bytes {begin}-{len(OTHER) - 1}/{len(OTHER)}",
+            "Content_Range": f"bytes {begin}-{size - 1}/{size}",
             "Content_Length": len(body),
         }
         told = {name: text for name, text in (honest | fields).items() if text is not None}
@@ -153,7 +153,10 @@ def part(**fields: object) -> Answer:
         part(Content_Range=f"bytes 999999-{len(OTHER) - 1}/{len(OTHER)}"),
         part(Content_Range=f"bytes 1000000-{len(OTHER) - 1}/{len(OTHER) + 1}"),
         part(Content_Range=f"bytes 1000000-{len(OTHER) - 1}/*"),
+        part(Content_Range="bytes 0-1999999/3000000"),
+        part(Content_Range="bytes 999999-2999998/3000000"),
         part(Content_Range=None),
+        part(size=2_000_000),
         part(Content_Range="bytes 1000000-1000009/3000000"),
         File(OTHER, etag='"two"'),
         File(OTHER, etag='"one"', ranges=False),

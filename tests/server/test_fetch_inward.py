@@ -111,6 +111,13 @@ def test_a_name_with_an_inward_address_is_not_connected_to(answers: list[list[st
     assert (seen.places, seen.names) == ([], [])
 
 
+def test_a_port_that_is_not_the_webs_is_not_even_looked_up() -> None:
+    names = Names([PUBLIC])
+    failed, seen = fetch("http://example.org:8080/a.wav", names=names)
+    assert isinstance(failed, NotPublicError)
+    assert (seen.places, names.asked) == ([], [])
+
+
 def test_a_name_that_turns_inward_later_is_judged_anew_for_each_try() -> None:
     names = Names([PUBLIC], [PUBLIC], ["127.0.0.1"])
     failed, seen = fetch("http://rebinding.example/a.wav", names=names)

@@ -9,11 +9,15 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import Connection
 
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog import jobs as rows
 from sonoteca_server.catalog.engines import home_of
+from sonoteca_server.catalog.schema import jobs
 from tests.kit.api import Api
+from tests.kit.http import serve
+from tests.kit.wait import until
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -88,6 +92,26 @@ def test_a_job_can_be_cancelled_and_stays_so(api: Api, catalog: Catalog) -> None
         assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
     assert api.get(f"/jobs/{job_id}")["ended"] is not None
     assert api.delete("/jobs/01980000-0000-7000-8000-000000000000").status_code == 404
+
+
+def test_upkeep_forgets_jobs_that_ended_long_ago(tmp_path: Path, database: str) -> None:
+    home = home_of(database, tmp_path)
+    home.create()
+    catalog = home.join()
+    try:
+        old, new = submit(catalog), submit(catalog)
+        for each in (old, new):
+            asyncio.run(catalog.write(rows.cancel, each))
+
+        def age(connection: Connection) -> None:
+            connection.execute(jobs.update().where(jobs.c.id == old).values(due=0))
+
+        asyncio.run(catalog.write(age))
+    finally:
+        catalog.close()
+    with serve(tmp_path, database=database) as server:
+        until(lambda: Api(server).ask("GET", f"/jobs/{old}").status_code == 404)
+        assert Api(server).get(f"/jobs/{new}")["state"] == "cancelled"
 
 
 def test_the_feed_tells_of_jobs_to_who_follows_it(api: Api, catalog: Catalog) -> None:

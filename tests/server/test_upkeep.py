@@ -40,6 +40,10 @@ HOUR, DAY = 3_600.0, 86_400.0
 WAV = build_wav(Plan(frames=500))
 
 
+def nothing(*_neighbours: object) -> None:
+    """Nobody has to hear of anything."""
+
+
 class World:
     """A library without a server, and a clock that moves when it is told to."""
 
@@ -53,7 +57,7 @@ class World:
         self.trash = Trash(self.catalog, lambda: None, keep_s=30 * DAY)
         self.uploads = Uploads(self.catalog, self.library.parts, self.ingest, expiry_s=7 * DAY)
         # What it makes has expired when it is made.
-        self.archives = Archives(self.catalog, self.blobs, lambda: None, expiry_s=0)
+        self.archives = Archives(self.catalog, self.blobs, nothing, nothing, expiry_s=0)
         self.fetching = GrowingParts(folder, "fetching")
         self.upkeep = self.make_upkeep(grace_s=DAY, clock=lambda: self.now)
 

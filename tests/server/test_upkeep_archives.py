@@ -17,6 +17,7 @@ from sonoteca_shared.ids import new_id
 from tests.server.test_upkeep import DAY, WAV, World, story, world
 
 __all__ = ["world"]
+HASH = "a" * 40
 
 
 @story
@@ -24,10 +25,10 @@ async def test_what_was_fetched_goes_a_day_after_its_archive_expired(world: Worl
     def note(connection: Connection, kept: Kept) -> None:
         digests: Any = {"key_digest": None, "request_digest": None, "callback_url": None}
         wishes: Any = {"name": "", "on_error": OnError.SKIP, "origin": "", "keep_s": DAY}
-        archive = rows.add(connection, rows.Draft(hash="a", **digests, **wishes))
+        archive = rows.add(connection, rows.Draft(hash=HASH, **digests, **wishes))
         rows.add_urls(connection, archive, ["http://example.org/a.wav"], "")
-        rows.note_fetched(connection, "a", 0, name="a.wav", kept=kept)
-        rows.finish(connection, "a")
+        rows.note_fetched(connection, HASH, 0, name="a.wav", kept=kept)
+        rows.finish(connection, HASH)
 
     await world.catalog.write(note, await keep_hidden(world.catalog, world.blobs, world.part(WAV)))
     for _ in range(3):

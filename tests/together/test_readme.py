@@ -93,7 +93,7 @@ def test_the_local_try_out_of_archives(tmp_path: Path) -> None:
     curl = engines.require("curl")
     allowed = re.findall(r"--fetch-allow (\S+)$", README, re.MULTILINE)
     assert re.search(r"^python3 (-m http.server 9000) --directory", README, re.MULTILINE)
-    create = next(line for line in CURL if "/archive/create" in line)
+    create = next(line for line in CURL if '"urls"' in line)
     with upstream() as files, serve(tmp_path / "library", fetch_allow=_at(allowed[0], files)) as at:
         files.url("/take1.wav", File(b"any bytes"))
         line = _at(create, files).replace("http://localhost:8282", at)

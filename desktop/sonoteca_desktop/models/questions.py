@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from sonoteca_desktop.sync.mirror import ALL, Here, Mirror, Scope
 from sonoteca_shared.query import Query, parse
+from sonoteca_shared.terms import Text, all_of, render
 
 _LOCAL = Scope("local")
 STATE = "state"  # the one order that the mirror does not know: on this computer first
@@ -25,6 +26,17 @@ class Question:
     sort: str = "created"
     descending: bool = True
     scope: Scope = ALL
+
+
+def as_query(question: Question) -> str | None:
+    """What a question finds, as a query for the server; None where only we can answer it."""
+    if question.scope.kind == "local":
+        return None
+    tree = parse(question.words).tree
+    if question.scope.kind == "folder":
+        tree = all_of([Text("folder", question.scope.folder), tree])
+    text = render(tree)
+    return text if parse(text).tree == tree else None
 
 
 @dataclass(frozen=True, slots=True)

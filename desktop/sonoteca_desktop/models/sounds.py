@@ -267,6 +267,8 @@ class SoundsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tool_tip(sound, column)
         if role == Qt.ItemDataRole.AccessibleTextRole:
+            if column == Column.WAVEFORM and sound.loudness:
+                return f"{TITLES[column]}, {units.loudness(sound.loudness)}"
             return self._text(sound, column) or TITLES[column] or f"Play {sound.name}"
         return None
 
@@ -292,6 +294,8 @@ class SoundsModel(QAbstractTableModel):
             case Column.NAME:
                 place = f"{sound.folder}/{sound.name}" if sound.folder else sound.name
                 return units.tool_tip(f"{place}\n{sound.description}".rstrip())
+            case Column.WAVEFORM:
+                return units.loudness(sound.loudness) if sound.loudness else None
             case Column.FORMAT:
                 return f"{units.sample_format(sound)} · {units.channels(sound.channels)}"
             case Column.SIZE:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from sonoteca_desktop.models import units
 from sonoteca_desktop.transfers.queue import State, Transfer
 
-MOVING = frozenset({State.HASHING, State.RUNNING, State.VERIFYING})
+MOVING = frozenset({State.PREPARING, State.HASHING, State.RUNNING, State.VERIFYING})
 ENDED = frozenset({State.DONE, State.FAILED})
 _NEXT = MOVING | {State.QUEUED}
 

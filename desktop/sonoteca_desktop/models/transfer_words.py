@@ -10,6 +10,7 @@ _STATES = {
     State.QUEUED: "Waiting for its turn",
     State.HASHING: "Checking",
     State.VERIFYING: "Checking",
+    State.PREPARING: "Preparing",
     State.WAITING: "Waiting",
     State.PAUSED: "Paused",
     State.BLOCKED: "Blocked",
@@ -39,30 +40,48 @@ def report(transfer: Transfer) -> str:
 
 def line(transfer: Transfer) -> str:
     """The second line of a transfer: how far it is, or why it is not going on."""
-    size = units.size(transfer.total)
     match transfer.state:
         case State.HASHING:
-            return f"Checking {units.size_of(transfer.done, transfer.total)}"
+            return f"Checking {_so_far(transfer)}"
         case State.RUNNING:
             return _pace(transfer)
         case State.PAUSED:
-            return f"Paused at {units.size_of(transfer.done, transfer.total)}"
+            return f"Paused at {_so_far(transfer)}" if transfer.total else "Paused"
         case State.VERIFYING:
-            return f"Checking {size}"
+            return f"Checking {units.size(transfer.total)}"
         case State.DONE:
-            usual = "uploaded" if transfer.kind == Kind.UPLOAD else "verified"
-            usual = "kept on this computer" if transfer.kept else usual
-            return f"{size} · {transfer.note or usual}"
-        case State.QUEUED:
-            return transfer.note or f"Waiting for its turn · {size}"
-        case State.WAITING:
-            return transfer.note or "Waiting for the server"
+            return f"{units.size(transfer.total)} · {transfer.note or _end(transfer)}"
+        case State.QUEUED | State.PREPARING | State.WAITING:
+            return transfer.note or _expectation(transfer)
         case _:
             return trouble(transfer)
 
 
+def _end(transfer: Transfer) -> str:
+    """What is usually said of one that is done."""
+    if transfer.kept:
+        return "kept on this computer"
+    if transfer.kind == Kind.UPLOAD:
+        return "uploaded"
+    return "complete" if transfer.is_computed else "verified"
+
+
+def _expectation(transfer: Transfer) -> str:
+    """What one that has not begun waits for."""
+    if transfer.state is State.PREPARING:
+        return "The server is preparing it"
+    if transfer.state is State.WAITING:
+        return "Waiting for the server"
+    turn = "Waiting for its turn"
+    return f"{turn} · {units.size(transfer.total)}" if transfer.total else turn
+
+
+def _so_far(transfer: Transfer) -> str:
+    return units.size_of(transfer.done, transfer.total)
+
+
 def _pace(transfer: Transfer) -> str:
-    parts = [units.size_of(transfer.done, transfer.total)]
+    parts = [_so_far(transfer)]
     if transfer.speed >= 1:
         parts.append(units.speed(transfer.speed))
     if transfer.seconds_left is not None:

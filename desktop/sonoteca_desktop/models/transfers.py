@@ -48,6 +48,7 @@ class Action(StrEnum):
 _ACTIONS = {
     State.QUEUED: (Action.PAUSE, Action.CANCEL),
     State.HASHING: (Action.PAUSE, Action.CANCEL),
+    State.PREPARING: (Action.PAUSE, Action.CANCEL),
     State.RUNNING: (Action.PAUSE, Action.CANCEL),
     State.VERIFYING: (Action.CANCEL,),
     State.WAITING: (Action.RETRY, Action.PAUSE, Action.CANCEL),

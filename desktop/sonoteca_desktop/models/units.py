@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from datetime import datetime
 
-from sonoteca_shared.models import Sound
+from sonoteca_shared.models import Loudness, Sound
 
 _SIZES = ("B", "KB", "MB", "GB", "TB", "PB")
 _CODECS = {"alaw": "A-law", "mulaw": "µ-law", "ima-adpcm": "ADPCM", "ms-adpcm": "ADPCM"}
@@ -74,6 +74,19 @@ def channels(count: int) -> str:
     return _CHANNELS.get(count, f"{count} channels")
 
 
+def loudness(measured: Loudness) -> str:
+    """How loud a sound is: `−23.1 LUFS · range 7.2 LU · true peak −1.3 dBTP`."""
+    figures = (
+        (measured.integrated, "{} LUFS"),
+        (measured.range, "range {} LU"),
+        (measured.true_peak, "true peak {} dBTP"),
+    )
+    told = [words.format(_signed(value)) for value, words in figures if value is not None]
+    if measured.integrated is None:
+        told.insert(0, "too quiet or too short to be loud")
+    return " · ".join(told)
+
+
 def date(moment: datetime) -> str:
     """A day in this computer's time zone: `4 Mar 2026`."""
     local = moment.astimezone()
@@ -95,6 +108,10 @@ def tool_tip(text: str) -> str:
     if "<" not in text:
         return text
     return f"<span>{html.escape(text)}</span>".replace("\n", "<br>")
+
+
+def _signed(value: float) -> str:
+    return f"{value:.1f}".replace("-", "−")
 
 
 def _scaled(value: float, *, exact_below: float = 9.95) -> tuple[str, str]:

@@ -27,7 +27,7 @@ _FIRST_LOOK_S = 0.005
 _LOOK_S = 0.1
 _PATIENCE_AT_START_S = 10.0
 _OLD_S = 3600.0
-_AT_WORK = frozenset({State.HASHING, State.RUNNING, State.VERIFYING})
+_AT_WORK = frozenset({State.PREPARING, State.HASHING, State.RUNNING, State.VERIFYING})
 
 
 class Errand:

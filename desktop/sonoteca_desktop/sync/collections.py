@@ -38,6 +38,11 @@ def gather_all(client: Client) -> list[Gathered]:
     return [_gather(client, each) for each in _collections(client)]
 
 
+def list_all(client: Client) -> list[Collection]:
+    """All collections, without what is in them."""
+    return list(_collections(client))
+
+
 def gather(client: Client, ids: Iterable[str]) -> list[Gathered]:
     """These collections as they are now; one that is gone has no name."""
     found = []

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from sonoteca_desktop.client import Client
-from sonoteca_desktop.transfers import target
+from sonoteca_desktop.client import Client, ServerRefusedError
+from sonoteca_desktop.transfers import archive, target
 from sonoteca_desktop.transfers.connections import Connections
 from sonoteca_desktop.transfers.control import Control
 from sonoteca_desktop.transfers.download import Download, Landed, Wanted
 from sonoteca_desktop.transfers.entry import Entry
 from sonoteca_desktop.transfers.journal import Row
-from sonoteca_desktop.transfers.plan import Kind
+from sonoteca_desktop.transfers.making import Making, Order
+from sonoteca_desktop.transfers.plan import BodyChangedError, Kind, PreparingError
 from sonoteca_desktop.transfers.roster import Roster
 from sonoteca_desktop.transfers.segments import Segments
 from sonoteca_desktop.transfers.soundcache import SoundCache
@@ -65,9 +66,17 @@ class Carrier:
     def begin_again(self, entry: Entry) -> bool:
         """Forget what has come; whether nothing is left of it."""
         # Before: the journal must never count bytes that are gone.
+        if entry.row.is_computed:
+            entry.row.size, entry.row.etag = 0, ""
         self._keep(entry, Segments.begin(entry.row.size))
         entry.progressed(0)
         return self.drop(entry.row)
+
+    def give_up(self, row: Row) -> bool:
+        """Remove what came of a transfer that nobody wants any more; whether it is gone."""
+        if row.wish and row.url:
+            archive.end_quietly(self._client, row.url)
+        return self.drop(row)
 
     def drop(self, row: Row) -> bool:
         """Remove what came of a transfer so far, here or on the server; whether it is gone."""
@@ -92,19 +101,49 @@ class Carrier:
         return Upload(self._client, offer, begun, control, remember, tries=row.tries).run()
 
     def _fetch(self, entry: Entry, control: Control) -> Landed:
+        if not entry.row.is_computed:
+            return self._download(entry, control, self._heard)
+        self._have_made(entry, control)
+        try:
+            return self._download(entry, control, None)
+        except ServerRefusedError as refusal:
+            if entry.row.wish and refusal.status in archive.GONE:
+                raise PreparingError("The server is making it anew", wait=0.0) from refusal
+            raise
+
+    def _have_made(self, entry: Entry, control: Control) -> None:
+        row = entry.row
+        order = Order(row.wish, row.stamp, row.url)
+        made = Making(self._client, order, control, partial(self._note_order, entry)).run()
+        if row.etag not in ("", made.etag):
+            raise BodyChangedError("The server has made it anew: it is fetched from its beginning")
+        with self._roster.changing():
+            row.size, row.etag = made.size, made.etag
+            self._roster.touch(entry)
+        self._roster.write()
+        target.check_room(row.path.parent, row.size)
+        control.begin_sending()
+
+    def _note_order(self, entry: Entry, order: Order) -> None:
+        with self._roster.changing():
+            entry.row.stamp, entry.row.url = order.key, order.url
+            self._roster.touch(entry)
+        self._roster.write()
+
+    def _download(self, entry: Entry, control: Control, heard: SoundCache | None) -> Landed:
         row = entry.row
         part = target.part_path(row.path, row.tag)
         landed = Download(
             self._client,
-            Wanted(row.url, row.size, row.etag, row.sha256, row.path, part),
+            Wanted(row.url, row.size, row.etag, row.sha256, row.path, part, bool(row.wish)),
             Segments.read(row.segments, size=row.size, safe=row.durable),
             control,
             remember=partial(self._keep, entry),
-            cache=None if self._heard is None else self._heard.open(row.sha256, row.size),
+            cache=None if heard is None else heard.open(row.sha256, row.size),
             connections=self._connections,
         ).run()
-        if self._heard is not None:
-            self._heard.drop(row.sha256)
+        if heard is not None:
+            heard.drop(row.sha256)
         return landed
 
     def _keep(self, entry: Entry, segments: Segments) -> None:

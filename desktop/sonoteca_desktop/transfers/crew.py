@@ -12,6 +12,7 @@ from sonoteca_desktop.transfers.fetching import Fetcher
 from sonoteca_desktop.transfers.part import Part
 from sonoteca_desktop.transfers.plan import goes_on_without
 from sonoteca_desktop.transfers.segments import AT_ONCE
+from sonoteca_shared.errors import SonotecaError
 
 _logger = logging.getLogger(__name__)
 
@@ -60,10 +61,21 @@ class Crew:
 
     def _lead(self, fetcher: Fetcher) -> None:
         while not self._part.segments.complete:
-            fetcher.work()
+            try:
+                fetcher.work()
+            except SonotecaError as error:
+                self._wait_for_others(error)
             # What is left is in the hands of others, and comes back when they fail.
             self._join()
             self._leader.go_on()
+
+    def _wait_for_others(self, error: SonotecaError) -> None:
+        """The leader's connection has failed: those of the others may bring the rest."""
+        if goes_on_without(error):
+            self._join()
+            self._leader.go_on()
+        if not self._part.segments.complete:
+            raise error
 
     def _hire(self) -> None:
         """Let others help, if they find something to do."""

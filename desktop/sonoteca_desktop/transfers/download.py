@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sonoteca_desktop.client import Client
-from sonoteca_desktop.transfers import target
+from sonoteca_desktop.transfers import target, zipped
 from sonoteca_desktop.transfers.connections import Connections
 from sonoteca_desktop.transfers.control import Control
 from sonoteca_desktop.transfers.crew import Crew
@@ -30,6 +30,8 @@ class Landed:
 
     path: Path
     note: str = ""
+    code: str = ""
+    """What kind of thing the note tells, where more can be said of it."""
 
 
 class Download:
@@ -62,7 +64,7 @@ class Download:
         """Fetch what is missing, compare, and give the file its name."""
         wanted = self._wanted
         with target.local_trouble(wanted.path):
-            if not wanted.part.exists():
+            if wanted.sha256 and not wanted.part.exists():
                 copy = target.find_copy(
                     wanted.path, wanted.size, wanted.sha256, self._control.go_on
                 )
@@ -79,9 +81,11 @@ class Download:
                 )
                 self._fetch(part)
                 self._control.begin_check()
-                self._verify(part)
+                found = self._verify(part)
             path = target.land(wanted.part, wanted.path)
-        return Landed(path, "" if path == wanted.path else f"saved as {path.name}")
+        saved = "" if path == wanted.path else f"saved as {path.name}"
+        note = "; ".join(filter(None, (saved, found)))
+        return Landed(path, note, zipped.MISSING if found else "")
 
     def _begin(self) -> Segments:
         """Those of before; new ones when nothing has come so far."""
@@ -107,10 +111,16 @@ class Download:
 
         return Crew(self._control, part, connections, make, self._client.leave)
 
-    def _verify(self, part: Part) -> None:
+    def _verify(self, part: Part) -> str:
+        """Nothing, or what is to be told of it; or an error, where it is not what it should be."""
         wanted = self._wanted
+        if wanted.zipped:
+            return zipped.missing_words(zipped.verify(wanted.part, self._control.go_on))
+        if not wanted.sha256:
+            return ""  # by ETag and length is all that it can be known
         given = part.digest(wanted.part, self._control.go_on)
         if given != wanted.sha256:
             if self._cache is not None:
                 self._cache.forget()  # some of the wrong bytes may be from there
             raise CorruptError(expected=wanted.sha256, given=given)
+        return ""

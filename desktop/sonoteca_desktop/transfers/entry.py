@@ -12,6 +12,7 @@ from sonoteca_desktop.transfers.control import Control
 from sonoteca_desktop.transfers.journal import Row
 from sonoteca_desktop.transfers.plan import PROGRESS, Kind, State
 from sonoteca_desktop.transfers.ways_out import way_out
+from sonoteca_desktop.transfers.zipped import MISSING
 from sonoteca_shared import routes
 
 _CHANGING = frozenset({State.HASHING, State.RUNNING, State.WAITING})
@@ -36,6 +37,10 @@ class Transfer:
     path: Path
     sound_id: str | None
     sha256: str | None
+    is_computed: bool = False
+    """The server makes it when it is asked; until it has, `total` is 0."""
+    has_gaps: bool = False
+    """A zip that came without some of the files that were asked for, and says so."""
     kept: bool = False
     """Nobody asked for this one: it is fetched for a pin."""
     url: str = ""
@@ -125,6 +130,8 @@ class Entry:
             path=row.path,
             sound_id=row.sound_id or None,
             sha256=row.sha256 or None,
+            is_computed=row.is_computed,
+            has_gaps=row.code == MISSING,
             kept=bool(row.kept),
             url=_address(row),
             way_out=way_out(row.state, row.code),

@@ -11,7 +11,7 @@ import requests
 from sonoteca_desktop.client import Client, ServerUnreachableError, read_some
 from sonoteca_desktop.transfers.control import Control
 from sonoteca_desktop.transfers.part import Part
-from sonoteca_desktop.transfers.plan import read_reply
+from sonoteca_desktop.transfers.plan import BodyChangedError, read_reply
 from sonoteca_desktop.transfers.rangecache import RangeCache
 from sonoteca_shared.errors import SonotecaError
 
@@ -28,8 +28,10 @@ class Wanted:
     size: int
     etag: str
     sha256: str
+    """"" where the server makes it when asked: then the ETag says which bytes it has."""
     path: Path
     part: Path
+    zipped: bool = False
 
 
 class NoRangesError(SonotecaError):
@@ -97,6 +99,7 @@ class Fetcher:
                 wanted.url, segment.at, etag=wanted.etag, end=end if end < wanted.size else None
             )
         with response, self._control.reading(response):
+            self._check_body(response)
             piece = read_reply(
                 response.status_code,
                 response.headers,
@@ -108,6 +111,16 @@ class Fetcher:
             if piece.start != segment.at or piece.end > end:
                 raise NoRangesError("the server sends files whole or not at all")
             self._receive(response, start, piece.end)
+
+    def _check_body(self, response: requests.Response) -> None:
+        """Nothing, or BodyChangedError where no digest will tell that other bytes came."""
+        is_whole = response.status_code == requests.codes.ok
+        if (
+            is_whole
+            and not self._wanted.sha256
+            and response.headers.get("ETag") != self._wanted.etag
+        ):
+            raise BodyChangedError("The server has made it anew: it is fetched from its beginning")
 
     def _receive(self, response: requests.Response, start: int, end: int) -> None:
         """Take the bytes up to `end`; what a server sends after that is not asked for."""

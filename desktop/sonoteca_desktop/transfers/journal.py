@@ -63,6 +63,8 @@ ALTER TABLE transfers ADD COLUMN code TEXT NOT NULL DEFAULT '';
 ALTER TABLE transfers ADD COLUMN segments TEXT NOT NULL DEFAULT '';
 ALTER TABLE transfers ADD COLUMN with_all INTEGER NOT NULL DEFAULT 0
 """,
+    # Those of before were in the catalogue as they are.
+    "ALTER TABLE transfers ADD COLUMN wish TEXT NOT NULL DEFAULT ''",
 )
 _LIMIT = "limit"
 _AT_ONCE = "at once"
@@ -109,7 +111,10 @@ class Row:
     etag: str = ""
     sha256: str = ""
     stamp: str = ""
-    """What an upload's source looked like when `sha256` was computed of it."""
+    """What an upload's source looked like when `sha256` was computed of it.
+
+    Of an archive, the key by which the server knows again that it was asked for it.
+    """
     sound_id: str = ""
     durable: int = 0
     """So many bytes are safe: of a download on our disk, of an upload as the server told."""
@@ -131,6 +136,18 @@ class Row:
     added: float
     place: int = 0
     """Those with a smaller one come first."""
+    wish: str = ""
+    """What the server is to put together first, as it is asked for it; "" where that is nothing."""
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether the server makes it when it is asked: no catalogue knows its digest."""
+        return self.kind is Kind.DOWNLOAD and not self.sha256
+
+    @property
+    def is_unmade(self) -> bool:
+        """Whether the server has still to say how long it is, and which bytes it has."""
+        return self.is_computed and not self.etag
 
 
 _COLUMNS = tuple(field.name for field in fields(Row))

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
+
+import msgspec
 
 from sonoteca_desktop.client import is_loopback
 from sonoteca_desktop.transfers import target
+from sonoteca_desktop.transfers.archive import Wish
 from sonoteca_desktop.transfers.journal import Pin, Row
 from sonoteca_desktop.transfers.plan import Kind
 from sonoteca_desktop.transfers.source import name_of
-from sonoteca_shared import digests
+from sonoteca_shared import digests, routes
 from sonoteca_shared.models import Sound
+from sonoteca_shared.names import with_ending
+
+# Of a WAV the server cuts a part without changing a sample of it.
+_EXACT = frozenset({"format", "start", "end"})
 
 
 def server_name(url: str) -> str:
@@ -58,6 +66,41 @@ def fetch(server: str, url: str, *, size: int, sha256: str, path: Path) -> Row:
         size=size,
         sha256=sha256,
         added=time.time(),
+    )
+
+
+def archive(server: str, wish: Wish, path: Path) -> Row:
+    """Files that the server is to put together; the zip becomes this file."""
+    text = msgspec.json.encode(wish).decode()
+    return _computed(server, path, name=path.name, wish=text)
+
+
+def export(server: str, sound: Sound, options: Mapping[str, str], folder: Path) -> Row:
+    """A sound as the server makes it by these options of a recipe, in a folder."""
+    asked = {name: text for name, text in options.items() if text}
+    if asked.keys() <= _EXACT and asked.get("format", "wav") == "wav":
+        asked.pop("format", None)  # its own bytes, which no conversion touches
+        if not asked:
+            return download(server, sound, folder)
+    url = routes.with_query(routes.fill(routes.SOUND_FILE, id=sound.id), **asked)
+    name = with_ending(sound.name, options.get("format", "wav"))
+    row = _computed(server, folder / target.safe_name(name), name=name, url=url)
+    row.folder, row.sound_id = sound.folder, sound.id
+    return row
+
+
+def _computed(server: str, path: Path, *, name: str, url: str = "", wish: str = "") -> Row:
+    """Something whose size and digest nobody knows before the server has made it."""
+    return Row(
+        kind=Kind.DOWNLOAD,
+        server=server,
+        url=url,
+        name=name,
+        path=path,
+        tag=secrets.token_hex(4),
+        size=0,
+        added=time.time(),
+        wish=wish,
     )
 
 

@@ -49,6 +49,8 @@ class State(StrEnum):
     QUEUED = "queued"
     HASHING = "hashing"
     """An upload's file is read: the server may have its bytes already."""
+    PREPARING = "preparing"
+    """The server makes what is to be fetched, and is asked now and then whether it is ready."""
     RUNNING = "running"
     VERIFYING = "verifying"
     """All bytes are over: they are compared with the catalogue, or the server looks at them."""
@@ -66,6 +68,7 @@ class Event(StrEnum):
 
     START = "start"
     HASH = "hash"
+    PREPARE = "prepare"
     CHECK = "check"
     FINISH = "finish"
     WAIT = "wait"
@@ -84,6 +87,16 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
     {
         State.QUEUED: {
             Event.START: State.RUNNING,
+            Event.PREPARE: State.PREPARING,
+            Event.BLOCK: State.BLOCKED,
+            Event.FAIL: State.FAILED,
+            Event.PAUSE: State.PAUSED,
+            Event.RESTART: State.QUEUED,
+        },
+        State.PREPARING: {
+            Event.PREPARE: State.PREPARING,
+            Event.START: State.RUNNING,
+            Event.WAIT: State.WAITING,
             Event.BLOCK: State.BLOCKED,
             Event.FAIL: State.FAILED,
             Event.PAUSE: State.PAUSED,
@@ -102,6 +115,7 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
         },
         State.RUNNING: {
             Event.HASH: State.HASHING,
+            Event.PREPARE: State.PREPARING,  # it was ready before, and is to be made again
             Event.START: State.RUNNING,
             Event.CHECK: State.VERIFYING,
             Event.WAIT: State.WAITING,
@@ -187,6 +201,28 @@ class CorruptError(SonotecaError):
         self.given = given
 
 
+class DamagedError(SonotecaError):
+    """All bytes came, and what they are says itself that some of them are wrong."""
+
+    code = "damaged"
+
+
+class BodyChangedError(SonotecaError):
+    """The server made a body anew, with other bytes: those that came are of no use."""
+
+    code = "body-changed"
+
+
+class PreparingError(SonotecaError):
+    """The server has not made it yet; it may be asked again after `wait` seconds."""
+
+    code = "preparing"
+
+    def __init__(self, sentence: str, *, wait: float) -> None:
+        super().__init__(sentence)
+        self.wait = wait
+
+
 class BadReplyError(SonotecaError):
     """The reply breaks the rules of HTTP, or is about another file than was asked for."""
 
@@ -270,7 +306,9 @@ def _read_part(
 
 def judge(error: SonotecaError, *, kind: Kind, corrupt: int = 0, bad_replies: int = 0) -> Verdict:
     """What a failed attempt means; `corrupt` and `bad_replies` count those before this one."""
-    if isinstance(error, CorruptError) or _is_mismatch(error):
+    if isinstance(error, PreparingError):
+        return Verdict(Event.PREPARE, str(error), delay=min(error.wait, LONGEST_OBEDIENCE))
+    if isinstance(error, (CorruptError, DamagedError)) or _is_mismatch(error):
         event = Event.FAIL if corrupt else Event.ANEW
         return Verdict(event, str(error), keep=False)
     if isinstance(error, BadReplyError) or _is_unsatisfiable(error, kind):
@@ -281,7 +319,7 @@ def judge(error: SonotecaError, *, kind: Kind, corrupt: int = 0, bad_replies: in
         return _judge_refusal(error)
     if isinstance(error, (DiskFullError, PathBlockedError)):
         return Verdict(Event.BLOCK, str(error), delay=LOOK_AGAIN)
-    if isinstance(error, SourceChangedError):
+    if isinstance(error, (SourceChangedError, BodyChangedError)):
         return Verdict(Event.WAIT, str(error), keep=False)
     if isinstance(error, ServerUnreachableError):
         is_replaced = isinstance(error, ServerReplacedError)

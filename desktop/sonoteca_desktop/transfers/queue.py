@@ -11,12 +11,13 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.transfers import orders
+from sonoteca_desktop.transfers.archive import Wish
 from sonoteca_desktop.transfers.arrangement import AT_ONCE, AT_ONCE_MOST, Arrangement
 from sonoteca_desktop.transfers.bandwidth import Bandwidth
 from sonoteca_desktop.transfers.carrying import Carrier
@@ -120,6 +121,17 @@ class TransferQueue:
         """Fetch any bytes, by their path on the server, as a file; the key of the transfer."""
         file = _absolute(path)
         return self._add([orders.fetch(self.server, url, size=size, sha256=sha256, path=file)])[0]
+
+    def archive(self, wish: Wish, path: Path) -> int:
+        """Have the server put files together, and fetch the zip; the key of the transfer."""
+        return self._add([orders.archive(self.server, wish, _absolute(path))])[0]
+
+    def export_all(
+        self, sounds: Iterable[Sound], options: Mapping[str, str], folder: Path
+    ) -> list[int]:
+        """Fetch sounds into a folder as the server makes them by the options of a recipe."""
+        place = _absolute(folder)
+        return self._add([orders.export(self.server, each, options, place) for each in sounds])
 
     def upload(self, path: Path, folder: str) -> int:
         """Send a file into a folder of the library; the key of the transfer."""
@@ -283,11 +295,19 @@ class TransferQueue:
         )
         with roster.changing():
             roster.step(entry, Event.DUE)  # it may have waited
-            if roster.closed or entry.row.removed or not roster.step(entry, Event.START):
+            if roster.closed or entry.row.removed or not self._step_in(entry):
                 raise StoppedError("stopped")
             entry.begin(control)
         self._tell()
         return control
+
+    def _step_in(self, entry: Entry) -> bool:
+        """Whether its run may begin; until the server is ready, what it said last still holds."""
+        row = entry.row
+        if not row.is_unmade:
+            return self._roster.step(entry, Event.START)
+        note = row.note if row.state is State.PREPARING else ""
+        return self._roster.step(entry, Event.PREPARE, note, row.code if note else "")
 
     def _step(self, entry: Entry, event: Event) -> bool:
         with self._roster.changing():
@@ -300,12 +320,12 @@ class TransferQueue:
     def _finish(self, entry: Entry, outcome: Landed | Arrived) -> None:
         row = entry.row
         with self._roster.changing():
-            row.durable = row.size
+            row.durable, code = row.size, ""
             if isinstance(outcome, Arrived):
                 row.sound_id, row.sha256 = outcome.sound.id, outcome.sound.sha256
             else:
-                row.path = outcome.path
-            self._roster.finish(entry, outcome.note)
+                row.path, code = outcome.path, outcome.code
+            self._roster.finish(entry, outcome.note, code)
 
     def _fail(self, entry: Entry, error: SonotecaError) -> None:
         row = entry.row
@@ -328,7 +348,7 @@ class TransferQueue:
 
     def _clear_up(self, entry: Entry) -> None:
         """A removed transfer takes with it what came of it so far, here or on the server."""
-        if entry.row.state is State.DONE or self._carrier.drop(entry.row):
+        if entry.row.state is State.DONE or self._carrier.give_up(entry.row):
             self._roster.forget(entry)
         else:
             # Its drive may not be plugged in now; the journal keeps the row for the next start.

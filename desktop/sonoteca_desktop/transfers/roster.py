@@ -22,7 +22,7 @@ from sonoteca_shared.ranges import ByteRange
 
 _PATIENT = 2
 _ENDED = frozenset({State.DONE, State.FAILED})
-BUSY = frozenset({State.QUEUED, State.HASHING, State.RUNNING, State.VERIFYING, State.WAITING})
+BUSY = frozenset(State) - _ENDED - {State.PAUSED, State.BLOCKED}
 
 
 class Roster:
@@ -200,9 +200,9 @@ class Roster:
         entry.next_at = 0.0
         self.touch(entry)
 
-    def finish(self, entry: Entry, note: str) -> None:
+    def finish(self, entry: Entry, note: str, code: str = "") -> None:
         """A transfer is done. Call it inside `changing`."""
-        self.step(entry, Event.FINISH, note)
+        self.step(entry, Event.FINISH, note, code)
         entry.row.tries = entry.row.corrupt = entry.row.bad_replies = 0
         entry.done = entry.row.size
         self._note_local(entry.row)
@@ -351,7 +351,7 @@ class Roster:
         match entry.row.state:
             case State.QUEUED:
                 return self._hold_until
-            case State.WAITING:
+            case State.WAITING | State.PREPARING:
                 return max(entry.next_at, self._hold_until)
             case State.BLOCKED:
                 return entry.next_at
@@ -371,7 +371,7 @@ class Roster:
             entries.pop(key, None)
 
     def _note_local(self, row: Row) -> None:
-        if row.kind is Kind.DOWNLOAD and row.state is State.DONE:
+        if row.kind is Kind.DOWNLOAD and row.sha256 and row.state is State.DONE:
             self._local.setdefault(row.sha256, []).append((row.path, row.size))
             self._gone -= {row.sha256}
 
@@ -392,5 +392,5 @@ def _is_there(path: Path, size: int) -> bool:
 
 def _sameness(row: Row) -> tuple[str, ...]:
     # The hash of a file that is sent is known only later.
-    sha256 = row.sha256 if row.kind is Kind.DOWNLOAD else ""
-    return (row.kind, sha256, row.folder, os.fspath(row.path))
+    what = row.sha256 or row.wish or row.url if row.kind is Kind.DOWNLOAD else ""
+    return (row.kind, what, row.folder, os.fspath(row.path))

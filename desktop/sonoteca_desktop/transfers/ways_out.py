@@ -22,6 +22,8 @@ _BY_CODE: Final[Mapping[str, str]] = MappingProxyType(
         "digest-mismatch": "Try again over another network",
         "bad-reply": "Try again over another network",
         "not-a-wav": "Save it as WAV in an editor and try again",
+        "damaged": "Try again over another network",
+        "archive-failed": "Look whether the links are right, then try again",
         "name-taken": "Give the file another name and upload that",
         "too-large": "Cut it into parts and upload those",
         "not-found": "It left the library: remove it from the list",

@@ -19,6 +19,9 @@ class Command(Enum):
     UPLOAD_FOLDER = ("Upload folder…", "Ctrl+Shift+O", "folder")
     DOWNLOAD = ("Download", "Return", "download")
     DOWNLOAD_TO = ("Download to…", "Ctrl+D", "folder-open")
+    EXPORT = ("Export…", "Ctrl+E", "audio-lines")
+    ZIP = ("Download as zip…", "Ctrl+Shift+D", "archive")
+    ZIP_LINKS = ("Archive from links…", "", "link")
     PLAY = ("Play", "Space", "play")
     PREVIOUS = ("Previous sound", "Alt+Up", "skip-back")
     NEXT = ("Next sound", "Alt+Down", "skip-forward")
@@ -49,6 +52,10 @@ _MENU: tuple[Command | None, ...] = (
     Command.UPLOAD_FOLDER,
     Command.DOWNLOAD,
     Command.DOWNLOAD_TO,
+    Command.EXPORT,
+    Command.ZIP,
+    Command.ZIP_LINKS,
+    None,
     Command.KEEP,
     Command.KEEP_SEARCH,
     Command.KEEP_REPOSITORY,
@@ -72,6 +79,8 @@ _ROW_MENU: tuple[Command | None, ...] = (
     None,
     Command.DOWNLOAD,
     Command.DOWNLOAD_TO,
+    Command.EXPORT,
+    Command.ZIP,
     Command.SHOW_IN_FOLDER,
     None,
     Command.KEEP,
@@ -143,6 +152,7 @@ class Commands(QObject):
 
     def _menu(self, entries: tuple[Command | None, ...], parent: QWidget) -> QMenu:
         menu = QMenu(parent)
+        menu.setToolTipsVisible(True)
         for entry in entries:
             if entry is None:
                 menu.addSeparator()

@@ -6,12 +6,12 @@ from collections.abc import Collection
 
 from PySide6.QtCore import QObject, Signal
 
+from sonoteca_desktop.models.questions import as_query
 from sonoteca_desktop.models.sounds import SoundsModel
 from sonoteca_desktop.sync.keeping import Pin
 from sonoteca_desktop.views.commands import Command, Commands
 from sonoteca_desktop.views.table import SoundTable
-from sonoteca_shared.query import parse
-from sonoteca_shared.terms import EVERYTHING, Text, all_of, render
+from sonoteca_shared.terms import Text, render
 
 _LOOKED_AT = 200
 
@@ -75,13 +75,8 @@ class Keeping(QObject):
 
     def _search(self) -> Pin | None:
         """What the table shows, as a search that can be asked again; None when that is all."""
-        question = self._sounds.question
-        tree = parse(question.words).tree
-        if question.scope.kind == "folder":
-            tree = all_of([Text("folder", question.scope.folder), tree])
-        text = render(tree)
-        kept = question.scope.kind != "local" and tree != EVERYTHING
-        return Pin("search", text) if kept and parse(text).tree == tree else None
+        text = as_query(self._sounds.question)
+        return Pin("search", text) if text else None
 
     def _repository(self) -> Pin | None:
         sound = self._table.current_sound()

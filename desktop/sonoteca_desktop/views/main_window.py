@@ -14,6 +14,7 @@ from sonoteca_desktop.models.sounds import SORTS, Column, SoundsModel
 from sonoteca_desktop.models.transfers import TransfersModel
 from sonoteca_desktop.sync.keeping import Pin
 from sonoteca_desktop.sync.mirror import ALL, Scope
+from sonoteca_desktop.transfers.queue import Transfer
 from sonoteca_desktop.views.asking import Asking
 from sonoteca_desktop.views.closing import Closing
 from sonoteca_desktop.views.commands import Command, Commands
@@ -22,6 +23,7 @@ from sonoteca_desktop.views.drops import DropOverlay, DropWindow
 from sonoteca_desktop.views.keeping import Keeping
 from sonoteca_desktop.views.layout import column, row, rule
 from sonoteca_desktop.views.library import LibraryView
+from sonoteca_desktop.views.missing import MissingDialog
 from sonoteca_desktop.views.player_bar import PlayerBar, Transport
 from sonoteca_desktop.views.playing import PlayerLink
 from sonoteca_desktop.views.sidebar import Sidebar
@@ -196,9 +198,13 @@ class MainWindow(DropWindow):
         panel, model = self.transfers, self._transfers
         self._hands = TransferHands(panel, model, self._server_url, self)
         self._hands.told.connect(self.show_notice)
+        self._hands.missingAsked.connect(self._show_missing)
         model.downloadingChanged.connect(self._sounds.set_downloading)
         model.statusChanged.connect(self._allow)
         self._sounds.set_downloading(model.downloading)
+
+    def _show_missing(self, transfer: Transfer) -> None:
+        MissingDialog(self._theme, transfer, self).open()
 
     def _wire_commands(self) -> None:
         for command, slot in (

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QWidget
 
 from sonoteca_desktop.models import units
 from sonoteca_desktop.models.transfers import TransfersModel
 from sonoteca_desktop.views.buttons import TextButton
+from sonoteca_desktop.views.choice import Choice
 from sonoteca_desktop.views.closing import Closing
 from sonoteca_desktop.views.dialogs import ClosingAnswer, Question
 from sonoteca_desktop.views.layout import Label, row
 from sonoteca_desktop.views.limit import LimitButton
-from sonoteca_desktop.views.theme import Theme, paint_pixmap
+from sonoteca_desktop.views.theme import Theme
 
 _GB = 1_000_000_000
 _CLOSING: tuple[tuple[str, ClosingAnswer | None], ...] = (
@@ -21,21 +21,6 @@ _CLOSING: tuple[tuple[str, ClosingAnswer | None], ...] = (
     ("Keep them running", ClosingAnswer.KEEP),
     ("Stop, and go on next time", ClosingAnswer.STOP),
 )
-
-
-class _Choice(QComboBox):
-    """One of a few, with the arrow of the theme: Qt paints none beside a background of ours."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        arrow = self._theme.pixmap("chevron-down", "dim", 12, ratio=self.devicePixelRatioF())
-        area = QRectF(self.width() - 24, 0, 12, self.height())
-        with QPainter(self) as painter:
-            paint_pixmap(painter, area, arrow)
 
 
 class PreferencesDialog(Question):
@@ -115,7 +100,7 @@ class PreferencesDialog(Question):
         self.body.addSpacing(16)
 
     def _add_closing(self, theme: Theme) -> None:
-        self._closing = _Choice(theme, self)
+        self._closing = Choice(theme, self)
         self._closing.setObjectName("closingChoice")
         self._closing.setAccessibleName("When the window is closed while transfers run")
         for words, answer in _CLOSING:

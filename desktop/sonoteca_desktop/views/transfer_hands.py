@@ -20,9 +20,11 @@ class TransferHands(QObject):
 
     Signals:
         told(str): why something could not be done.
+        missingAsked(Transfer): show which files a zip came without.
     """
 
     told = Signal(str)
+    missingAsked = Signal(object)
 
     def __init__(
         self, panel: TransfersPanel, model: TransfersModel, server_url: str, parent: QObject
@@ -50,6 +52,8 @@ class TransferHands(QObject):
                 self._open(transfers[0], transfers[0].path)
             case Errand.REVEAL:
                 self._open(transfers[0], transfers[0].path.parent)
+            case Errand.MISSING:
+                self.missingAsked.emit(transfers[0])
             case Errand.COPY_ERROR:
                 self._copy([report(each) for each in transfers if trouble(each)])
             case Errand.COPY_ADDRESS:

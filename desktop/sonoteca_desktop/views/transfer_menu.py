@@ -21,6 +21,7 @@ class Errand(StrEnum):
 
     OPEN = "Open"
     REVEAL = "Show in folder"
+    MISSING = "Show what is missing…"
     COPY_ERROR = "Copy error"
     COPY_ADDRESS = "Copy address"
 
@@ -55,6 +56,8 @@ def _suits(errand: Errand, transfers: Sequence[Transfer]) -> bool:
             )
         case Errand.REVEAL:
             return len(transfers) == 1
+        case Errand.MISSING:
+            return len(transfers) == 1 and transfers[0].has_gaps
         case Errand.COPY_ERROR:
             return any(trouble(each) for each in transfers)
         case Errand.COPY_ADDRESS:

@@ -28,6 +28,7 @@ _MARKS = {
     State.QUEUED: "clock",
     State.HASHING: "search",
     State.VERIFYING: "search",
+    State.PREPARING: "clock",
     State.WAITING: "clock",
     State.PAUSED: "pause",
     State.BLOCKED: "triangle-alert",

@@ -27,6 +27,7 @@ from sonoteca_server.handlers.edits import (
     UndoHandler,
 )
 from sonoteca_server.handlers.facets import FacetsHandler
+from sonoteca_server.handlers.formats import FormatsHandler
 from sonoteca_server.handlers.handler import Handler, Services, UnknownPath
 from sonoteca_server.handlers.jobs import JobHandler, JobsHandler
 from sonoteca_server.handlers.objects import HaveHandler, ObjectHandler, PutHandler
@@ -37,6 +38,7 @@ from sonoteca_server.handlers.pages import (
     StyleHandler,
 )
 from sonoteca_server.handlers.peaks import PeaksHandler
+from sonoteca_server.handlers.presets import PresetHandler, PresetsHandler
 from sonoteca_server.handlers.repositories import RepositoriesHandler, RepositoryHandler
 from sonoteca_server.handlers.sounds import (
     ChunksHandler,
@@ -90,6 +92,9 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.JOBS, JobsHandler),
     (routes.JOB, JobHandler),
     (routes.CHANGES, ChangesHandler),
+    (routes.FORMATS, FormatsHandler),
+    (routes.PRESETS, PresetsHandler),
+    (routes.PRESET, PresetHandler),
 )
 
 

@@ -7,11 +7,11 @@ import contextlib
 from typing import Any
 from urllib.parse import unquote
 
-from tornado.iostream import StreamClosedError
-
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.pages import show_refusal
+from sonoteca_server.handlers.presets import PRESET, recipe_from
 from sonoteca_server.handlers.receiving import ReceivingHandler
+from sonoteca_server.handlers.waiting import WaitingHandler
 from sonoteca_server.jobs.sources import examine
 from sonoteca_server.storage.spool import Spool
 from sonoteca_server.wire.bodies import Outlet, Slice
@@ -19,28 +19,27 @@ from sonoteca_server.wire.intake import Form, Intake
 from sonoteca_shared.disposition import attachment, parse_filename
 from sonoteca_shared.errors import BadRequestError
 from sonoteca_shared.names import clean_name, with_ending
-from sonoteca_shared.recipes import OPTIONS, Recipe, parse_recipe
+from sonoteca_shared.recipes import OPTIONS, Recipe
 
 _NAMELESS = "sound"
+_KNOWN = (*OPTIONS, PRESET, "name")
 
 
-class ConvertHandler(ReceivingHandler):
+class ConvertHandler(WaitingHandler, ReceivingHandler):
     """`POST /convert`: a form with a file and options in any order, or the file and a query.
 
     File and result lie on the disk without names. The answer begins when the result is whole, so
     whatever goes wrong with it has a status of its own.
     """
 
-    converting: asyncio.Task[None] | None = None
-
     def check_head(self) -> None:
-        self.given = args.read_arguments(self.request, (*OPTIONS, "name"))
+        self.given = args.read_arguments(self.request, _KNOWN)
         self.services.conversions.check_queue()
 
     async def open_intake(self) -> Intake[Any]:
         self.offered = (await self.services.conversions.ffmpeg()).formats
         if not self.is_form:
-            self._recipe()  # what is wrong with it is told before the file is sent
+            await self._recipe()  # what is wrong with it is told before the file is sent
         return await super().open_intake()
 
     def begin_part(self) -> Spool:
@@ -49,23 +48,18 @@ class ConvertHandler(ReceivingHandler):
     def open_form(self, intake: Intake[Any]) -> Form | None:
         if not self.is_form:
             return None
-        return Form(self.content_type, intake, (*OPTIONS, "name"), file_field="file")
+        return Form(self.content_type, intake, _KNOWN, file_field="file")
 
     async def post(self) -> None:
         await self.take()
 
     async def receive(self, part: Spool) -> None:
-        recipe = self._recipe()
+        recipe = await self._recipe()
         if not part.size:
             raise BadRequestError("the file is empty")
         with contextlib.closing(await asyncio.to_thread(self.begin_part)) as result:
-            await self._convert(part, recipe, result)
+            await self.while_here(self._convert(part, recipe, result))
             await self._send(result, recipe)
-
-    def on_connection_close(self) -> None:
-        if self.converting is not None:
-            self.converting.cancel()
-        super().on_connection_close()
 
     def refuse(self, status: int, code: str, detail: str) -> None:
         if self.wants_page:
@@ -83,23 +77,15 @@ class ConvertHandler(ReceivingHandler):
         """What the body says that it is."""
         return self.request.headers.get("Content-Type", "")
 
-    def _recipe(self) -> Recipe:
+    async def _recipe(self) -> Recipe:
         fields = self.form.fields if self.form is not None else {}
         if twice := sorted(fields.keys() & self.given.keys()):
             raise BadRequestError(f"“{twice[0]}” is given twice; give it once")
         given = fields | self.given
         given.pop("name", None)
-        return parse_recipe(given, self.offered)
+        return await recipe_from(self.services, given, self.offered)
 
     async def _convert(self, source: Spool, recipe: Recipe, result: Spool) -> None:
-        """Convert as a task of its own, which ends with the client."""
-        self.converting = asyncio.create_task(self._work(source, recipe, result))
-        await asyncio.wait({self.converting})
-        if self.converting.cancelled():
-            raise StreamClosedError
-        self.converting.result()
-
-    async def _work(self, source: Spool, recipe: Recipe, result: Spool) -> None:
         found = await asyncio.to_thread(examine, source.descriptor)
         await self.services.conversions.convert(found, recipe, result.descriptor)
 

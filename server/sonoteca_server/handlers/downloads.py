@@ -11,15 +11,20 @@ from tornado.httputil import HTTPHeaders
 
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import Handler
+from sonoteca_server.handlers.presets import PRESET, recipe_from
 from sonoteca_server.handlers.sounds import checked_id
+from sonoteca_server.handlers.waiting import WaitingHandler
 from sonoteca_server.library.sounds import Content
+from sonoteca_server.storage import BlobDamagedError
 from sonoteca_server.wire.bodies import Body, Extent, Extents, Outlet, Slice, extents_of, in_thread
 from sonoteca_server.wire.conditions import Plan, Representation, plan
 from sonoteca_shared.digests import computed_etag, etag, repr_digest
 from sonoteca_shared.disposition import attachment
 from sonoteca_shared.errors import BadRequestError, NotFoundError
 from sonoteca_shared.models import Sound
+from sonoteca_shared.names import with_ending
 from sonoteca_shared.ranges import ByteRange
+from sonoteca_shared.recipes import OPTIONS
 from sonoteca_shared.wav.region import Span, cut
 
 _MAX_PARTS = 10_000
@@ -102,19 +107,44 @@ class DownloadHandler(ContentHandler):
     head = get
 
 
-class SoundFileHandler(ContentHandler):
-    """The bytes of a sound's present revision; with `start`, `end`, `handles` a region as a WAV."""
+class SoundFileHandler(WaitingHandler, ContentHandler):
+    """The bytes of a sound's present revision; with `start`, `end`, `handles` a region as a WAV.
+
+    With `format` or a `preset` it is converted first, once for all who ask.
+    """
 
     async def get(self, sound_id: str) -> None:
-        given = args.read_arguments(self.request, _REGION)
+        given = args.read_arguments(self.request, (*_REGION, *OPTIONS, PRESET))
         content = await self.services.sounds.content(checked_id(sound_id))
-        if given:
+        if given.keys() - _REGION:
+            await self.send_converted(content, given)
+        elif given:
             times = {name: args.parse_seconds(name, text) for name, text in given.items()}
             await self.send_region(content, Span(**times))
         else:
             await self.send(content)
 
     head = get
+
+    async def send_converted(self, content: Content, given: dict[str, str]) -> None:
+        """Answer with the sound in another format, as it is kept or made now."""
+        if "handles" in given:
+            raise BadRequestError("“handles” is for parts of the WAV itself: leave out the format")
+        offered = (await self.services.conversions.ffmpeg()).formats
+        recipe = await recipe_from(self.services, given, offered)
+        derivatives = self.services.derivatives
+        made = await self.while_here(derivatives.get(content, recipe))
+        tag = computed_etag(f"{content.sha256} {await derivatives.recipe_text(recipe)}")
+        file = Representation(made.size, tag, modified(content.created), recipe.target.media_type)
+        whole = Slice(made.blob, made.size, 0, made.size)
+        async with Outlet(self.services.blobs, self) as outlet:
+            try:
+                await outlet.open(whole)
+            except BlobDamagedError:
+                await derivatives.lose(made)
+                raise
+            planned = self.plan(file, with_ending(content.name, recipe.format))
+            await self.carry_out(planned, Extents([whole]), outlet)
 
     async def send_region(self, content: Content, span: Span) -> None:
         """Answer with a part of the sound as a WAV of its own."""

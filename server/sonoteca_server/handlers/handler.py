@@ -20,6 +20,7 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.jobs.conversion import Conversions
+from sonoteca_server.jobs.derivatives import Derivatives
 from sonoteca_server.jobs.queue import Jobs
 from sonoteca_server.library.archives import Archives
 from sonoteca_server.library.collections import Collections
@@ -27,6 +28,7 @@ from sonoteca_server.library.editing import Editing
 from sonoteca_server.library.ingest import Ingest
 from sonoteca_server.library.lists import Lists
 from sonoteca_server.library.objects import Objects
+from sonoteca_server.library.presets import Presets
 from sonoteca_server.library.repositories import Repositories
 from sonoteca_server.library.sounds import Sounds
 from sonoteca_server.library.trash import Trash
@@ -100,6 +102,8 @@ class Services:
     facets: FacetCounts
     jobs: Jobs
     conversions: Conversions
+    derivatives: Derivatives
+    presets: Presets
     blobs: LocalBlobs
     running: Running
     turns: Turns

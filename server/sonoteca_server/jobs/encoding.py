@@ -80,7 +80,8 @@ def reading(ffmpeg: Ffmpeg, source: Source) -> list[str]:
         protocol, address = "file", "file:/dev/fd/0"
     demuxers = ("-f", "wav") if source.is_wav else ("-format_whitelist", _DEMUXERS)
     return [
-        *(ffmpeg.path, "-hide_banner", "-nostdin", "-nostats", "-v", "level+verbose", "-xerror"),
+        *(ffmpeg.path, "-hide_banner", "-nostdin", "-nostats", "-v", "level+verbose"),
+        *(() if source.is_cut else ("-xerror",)),
         *("-protocol_whitelist", protocol, *demuxers, "-i", address),
     ]
 

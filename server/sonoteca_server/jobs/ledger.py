@@ -111,7 +111,14 @@ class Ledger:
         self, effect: Callable[[Connection], T], entries: dict[str, dict[str, Any]]
     ) -> T:
         checkpoint = {"files": entries, "unproven": self.unproven}
-        result = await self._task.save_with(effect, checkpoint, self.progress)
+        saving = asyncio.ensure_future(self._task.save_with(effect, checkpoint, self.progress))
+        try:
+            result = await asyncio.shield(saving)
+        except asyncio.CancelledError:
+            # It goes on anyway; what it comes to is nobody's any more, and must not come later.
+            await asyncio.wait({saving})
+            saving.exception()
+            raise
         self._entries = entries
         return result
 

@@ -65,6 +65,8 @@ class Source:
     """How many have to come out of it, where it says so."""
     seeks: bool = False
     """Whether its decoder may have to go back and forth."""
+    is_cut: bool = False
+    """Whether it is known to end too early, and is wanted all the same."""
     tags: dict[str, str] = field(default_factory=dict)
 
     def described(self, said: str) -> Source:
@@ -81,8 +83,11 @@ class Source:
         return replace(self, shape=Shape(int(found["rate"]), channels, bits, is_float))
 
 
-def examine(descriptor: int) -> Source:
-    """Look at the bytes in this file, which blocks; UndecodableError when they are of no use."""
+def examine(descriptor: int, *, as_is: bool = False) -> Source:
+    """Look at the bytes in this file, which blocks; UndecodableError when they are of no use.
+
+    A WAV that was cut is an error too, unless it is to be taken `as_is`.
+    """
     size = os.fstat(descriptor).st_size
 
     def read(at: int, count: int) -> bytes:
@@ -91,7 +96,7 @@ def examine(descriptor: int) -> Source:
     head = read(0, 12)
     if head[:4] in _WAVS and head[8:] == b"WAVE":
         try:
-            return _wav(descriptor, size, describe(read, size))
+            return _wav(descriptor, size, describe(read, size), as_is=as_is)
         except NotAWavError as error:
             raise UndecodableError(f"this WAV cannot be used: {error}") from error
     promise = read_promise(read, size)
@@ -101,9 +106,10 @@ def examine(descriptor: int) -> Source:
     return Source(descriptor, size, is_wav=False, shape=None, frames=promise.frames, seeks=seeks)
 
 
-def _wav(descriptor: int, size: int, told: Description) -> Source:
+def _wav(descriptor: int, size: int, told: Description, *, as_is: bool) -> Source:
     facts = told.facts
-    if any(finding.code == "wav.truncated" for finding in facts.findings):
+    is_cut = any(finding.code == "wav.truncated" for finding in facts.findings)
+    if is_cut and not as_is:
         raise TruncatedError(
             f"the WAV promises {facts.data_declared} bytes of sound, and {facts.data_size} came"
         )
@@ -114,6 +120,7 @@ def _wav(descriptor: int, size: int, told: Description) -> Source:
         shape=shape_of(facts),
         # How many frames of coded sound there are only its decoder knows.
         frames=facts.frames if facts.format in ("pcm", "float") else None,
+        is_cut=is_cut,
         tags=tags_of(told.metadata),
     )
 

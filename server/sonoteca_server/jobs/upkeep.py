@@ -21,9 +21,11 @@ from sqlalchemy import Connection, func, select
 
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog import jobs as job_rows
+from sonoteca_server.catalog.conversions import BLOBS
 from sonoteca_server.catalog.schema import objects, revisions, sounds, unused
 from sonoteca_server.jobs.leftovers import Leftovers
 from sonoteca_server.library.archives import Archives
+from sonoteca_server.library.derivatives import expire_derivatives
 from sonoteca_server.library.objects import named_blobs
 from sonoteca_server.library.trash import Trash
 from sonoteca_server.library.unused import (
@@ -112,6 +114,7 @@ class Upkeep:
         while await self._catalog.write(job_rows.drop_ended, _JOBS_S, _CHUNK) == _CHUNK:
             pass
         await self._archives.expire()
+        await self._catalog.write(expire_derivatives, self._clock())
         now = self._clock()
         await self._leftovers.drop(now - self._grace_s)
         # All is read before anything is dropped: what cannot be read ends the round here. The notes
@@ -218,7 +221,7 @@ def _give_up(connection: Connection, names: list[str]) -> list[str]:
     """The keys that no row names still; from now on nothing holds these blobs."""
     keys = {name.removeprefix(UNUSED_BLOB) for name in names}
     _forget(connection, names)
-    for column in (objects.c.blob, objects.c.peaks_blob):
+    for column in BLOBS:
         keys.difference_update(connection.execute(select(column).where(column.in_(keys))).scalars())
     return sorted(keys)
 

@@ -30,6 +30,15 @@ _PREFIX = "whsec_"
 log = logging.getLogger(__name__)
 
 
+class BadSecretError(SonotecaError):
+    """A secret that says it is base64, and is not."""
+
+    code = "bad-secret"
+
+    def __init__(self) -> None:
+        super().__init__(f"what follows “{_PREFIX}” in a secret is base64")
+
+
 class Answer(Protocol):
     """What another server answered."""
 
@@ -101,12 +110,12 @@ class Webhooks:
 
 def signing_key(secret: str) -> bytes:
     """The key that a secret stands for: the bytes after `whsec_`, else the text as it is."""
-    if secret.startswith(_PREFIX):
-        try:
-            return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-        except binascii.Error:
-            pass
-    return secret.encode()
+    if not secret.startswith(_PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    except binascii.Error:
+        raise BadSecretError from None
 
 
 def headers(message: str, at: int, body: bytes, key: bytes) -> dict[str, str]:

@@ -21,7 +21,13 @@ from sqlalchemy import Connection, select
 from sonoteca_server.catalog import Catalog, jobs
 from sonoteca_server.catalog.schema import archive_members, objects
 from sonoteca_server.library import archive_rows as rows
-from sonoteca_server.library.archive_rows import ArchiveRow, ArchiveState, Draft, OnError
+from sonoteca_server.library.archive_rows import (
+    ArchiveRow,
+    ArchiveState,
+    Draft,
+    Finished,
+    OnError,
+)
 from sonoteca_server.library.choices import Choice
 from sonoteca_server.library.zips import VERSION, Entry, Zip, entry_of
 from sonoteca_server.storage import BlobDamagedError, Blobs
@@ -78,15 +84,22 @@ class Archive:
 class Archives:
     """The archives of one library; whole ones are kept for `expiry_s` seconds.
 
-    `wake` is called when there is one to be fetched.
+    `wake` is called when there is a job to be done, `told` in the transaction that ends an archive.
     """
 
     def __init__(
-        self, catalog: Catalog, blobs: Blobs, wake: Callable[[], None], *, expiry_s: float
+        self,
+        catalog: Catalog,
+        blobs: Blobs,
+        wake: Callable[[], None],
+        told: Callable[[Connection, Finished], None],
+        *,
+        expiry_s: float,
     ) -> None:
         self._catalog = catalog
         self._blobs = blobs
         self._wake = wake
+        self._told = told
         self._expiry_s = expiry_s
         self._layouts: OrderedDict[str, asyncio.Task[Zip]] = OrderedDict()
 
@@ -112,7 +125,8 @@ class Archives:
 
     async def cancel(self, archive_hash: str) -> None:
         """End an archive that nobody wants any more; one that has ended stays as it is."""
-        await self._catalog.write(_cancel, archive_hash)
+        await self._catalog.write(self._cancel, archive_hash)
+        self._wake()
         self.forget(archive_hash)
 
     async def expire(self) -> int:
@@ -177,8 +191,16 @@ class Archives:
         else:
             choice = request.choose(connection)
             rows.add_sounds(connection, archive, choice.sounds, choice.missing)
-            rows.finish(connection, draft.hash)
+            self._told(connection, rows.finish(connection, draft.hash))
         return draft.hash
+
+    def _cancel(self, connection: Connection, archive_hash: str) -> None:
+        row = _find(connection, archive_hash)
+        if row.state in (ArchiveState.FAILED, ArchiveState.CANCELLED):
+            return
+        if row.job is not None:
+            jobs.cancel(connection, row.job)
+        self._told(connection, rows.cancel(connection, row))
 
 
 def _find(connection: Connection, archive_hash: str) -> ArchiveRow:
@@ -190,15 +212,6 @@ def _find(connection: Connection, archive_hash: str) -> ArchiveRow:
 
 def _status(connection: Connection, archive_hash: str, origin: str) -> ArchiveStatus:
     return rows.status(connection, _find(connection, archive_hash), origin)
-
-
-def _cancel(connection: Connection, archive_hash: str) -> None:
-    row = _find(connection, archive_hash)
-    if row.state in (ArchiveState.FAILED, ArchiveState.CANCELLED):
-        return
-    if row.job is not None:
-        jobs.cancel(connection, row.job)
-    rows.cancel(connection, row)
 
 
 def _zip(connection: Connection, archive_hash: str) -> Zip:

@@ -17,6 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Row, bindparam, exists, func, select
 
 from sonoteca_server.catalog import Catalog, feed
+from sonoteca_server.catalog.conversions import BLOBS
 from sonoteca_server.catalog.schema import objects, repositories, sounds
 from sonoteca_server.library import analysis_rows
 from sonoteca_server.library.repositories import HIDDEN, checked_name, find_or_make
@@ -274,7 +275,7 @@ def fault_of(blobs: Blobs, key: str, size: int, sha256: str | None = None) -> st
 def named_blobs(connection: Connection, ending: str) -> set[str]:
     """The keys that rows name and that end so."""
     names: set[str] = set()
-    for column in (objects.c.blob, objects.c.peaks_blob):
+    for column in BLOBS:
         query = select(column).where(column.endswith(ending))
         names.update(key for key in connection.execute(query).scalars() if key is not None)
     return names

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, exists, or_, select
 
+from sonoteca_server.catalog.conversions import derivatives
 from sonoteca_server.catalog.schema import archive_members, objects, revisions, sounds, unused
 
 # Of blobs that no row names, and rows that nobody uses: what the notes are called.
@@ -40,6 +41,8 @@ def note_unused(connection: Connection, names: Iterable[str], at: float) -> None
 
 def drop_object(connection: Connection, row: Row[*tuple[Any, ...]], at: float) -> None:
     """Drop the row of an object that nobody uses; its blobs are unused from this moment on."""
+    made = derivatives.delete().where(derivatives.c.object == row.seq)
+    derived = connection.execute(made.returning(derivatives.c.blob)).scalars().all()
     connection.execute(objects.delete().where(objects.c.seq == row.seq))
-    left = [f"{UNUSED_BLOB}{key}" for key in (row.blob, row.peaks_blob) if key]
+    left = [f"{UNUSED_BLOB}{key}" for key in (row.blob, row.peaks_blob, *derived) if key]
     note_unused(connection, left, at)

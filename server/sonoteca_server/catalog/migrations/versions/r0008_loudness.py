@@ -7,7 +7,7 @@ from alembic import op
 
 from sonoteca_server.catalog.schema import TEXT
 
-revision = "0009"
+revision = "0008"
 down_revision = "0007"
 
 _NEW, _EARLIER = 0, 2
