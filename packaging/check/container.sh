@@ -15,8 +15,9 @@ clean_up() {
   kill -KILL $(jobs -p) 2>/dev/null || true
   wait
   local container
-  for container in "$work"/images/*-containers/*/; do # their control groups, where they were killed with the rest
-    find /sys/fs/cgroup -depth -type d -path "*libpod-$(basename "$container")*" -exec rmdir {} + 2>/dev/null || true
+  for container in "$work"/run/*-containers/*/; do # their control groups, where they were killed with the rest
+    [ ! -d "$container" ] ||
+      find /sys/fs/cgroup -depth -type d -path "*libpod-$(basename "$container")*" -exec rmdir {} + 2>/dev/null || true
   done
   rm -rf --one-file-system "$work" 2>/dev/null || { sleep 2; rm -rf --one-file-system "$work"; }
 }
@@ -60,13 +61,17 @@ prepare() {
     mkdir -p "$folder"
     mount -t tmpfs tmpfs "$folder"
   done
+  # Images are many small files, which take longer to drop than to use: in memory, where there is plenty, they just go.
+  mkdir "$work/images"
+  [ "$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)" -lt 12000000 ] || mount -t tmpfs tmpfs "$work/images"
   # Overlays do not lie on overlays; where this is one, every container is a copy.
-  mkdir -p "$work"/probe/{lower,upper,work,merged}
-  local layers=lowerdir=$work/probe/lower,upperdir=$work/probe/upper,workdir=$work/probe/work driver=vfs
-  if mount -t overlay overlay -o "$layers" "$work/probe/merged" 2>/dev/null; then
-    umount "$work/probe/merged"
+  mkdir -p "$work"/images/probe/{lower,upper,work,merged}
+  local layers=lowerdir=$work/images/probe/lower,upperdir=$work/images/probe/upper,workdir=$work/images/probe/work driver=vfs
+  if mount -t overlay overlay -o "$layers" "$work/images/probe/merged" 2>/dev/null; then
+    umount "$work/images/probe/merged"
     driver=overlay
   fi
+  rm -r "$work/images/probe"
   store=(--root "$work/images" --runroot "$work/run" --storage-driver "$driver")
   # The command of the pages, without Docker.
   cat > "$work/bin/docker" <<END
