@@ -188,6 +188,10 @@ def test_what_cannot_be_converted_is_told_in_the_servers_words(
     proxy.spoil(FILE, refuse(422, "not-decodable", "This cannot be decoded"))
     [key] = desk.queue.export_all([sound], {"format": "flac"}, desk.sounds)
     assert desk.until_state(key, State.FAILED).note == "This cannot be decoded"
+    proxy.spoil(FILE, refuse(503, "no-converter", "There is no ffmpeg"))
+    desk.queue.retry(key)
+    desk.until(lambda: desk[key].note == "There is no ffmpeg")
+    assert desk.until_state(key, State.FAILED).way_out.startswith("Have ffmpeg installed")
     [key] = desk.queue.export_all([sound], {"format": "mp3", "samplerate": "1"}, desk.sounds)
     assert "“samplerate” of mp3 is one of" in desk.until_state(key, State.FAILED).note
     assert desk.names == []
