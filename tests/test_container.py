@@ -54,6 +54,15 @@ def test_every_place_says_the_port_of_the_server(name: str, pattern: str) -> Non
     assert re.findall(pattern, text(name), re.MULTILINE) == [str(PORT)]
 
 
+@pytest.mark.parametrize("name", [COMPOSE, "packaging/compose.scale.yaml"])
+def test_every_process_of_ours_is_locked_in(name: str) -> None:
+    ours = text(name).count("image: sonoteca-server\n")
+    assert ours >= 1
+    for lock in ("read_only: true", "cap_drop: [ALL]", "- /tmp:size=", "stop_grace_period: 20s"):
+        assert text(name).count(lock) == ours, lock
+    assert text(name).count("no-new-privileges:true") >= ours
+
+
 def test_the_build_gets_every_file_that_it_asks_for() -> None:
     copies = re.findall(r"^COPY (?!--from)(.+) \S+$", text(DOCKERFILE), re.MULTILINE)
     sources = " ".join(copies).split()

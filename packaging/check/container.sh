@@ -11,18 +11,27 @@ patience=600
 say() { echo "== container, $SECONDS s: $*"; }
 die() { say "FAILED: $*"; exit 1; }
 
+clean_up() {
+  kill -KILL $(jobs -p) 2>/dev/null || true
+  wait
+  local container
+  for container in "$work"/run/*-containers/*/; do # their control groups, where they were killed with the rest
+    [ ! -d "$container" ] ||
+      find /sys/fs/cgroup -depth -type d -path "*libpod-$(basename "$container")*" -exec rmdir {} + 2>/dev/null || true
+  done
+  rm -rf --one-file-system "$work" 2>/dev/null || { sleep 2; rm -rf --one-file-system "$work"; }
+}
+
 if [ "${1-}" != inside ]; then
   work=$(mktemp -d)
-  trap 'kill -KILL $(jobs -p) 2>/dev/null || true; wait
-    find /sys/fs/cgroup -depth -type d -path "*/libpod_parent*" -exec rmdir {} + 2>/dev/null || true
-    rm -rf --one-file-system "$work" 2>/dev/null || { sleep 2; rm -rf --one-file-system "$work"; }' EXIT
+  trap clean_up EXIT
   base=${1-}
   if [ -z "$base" ]; then
     base=$work/base.tar
     "$here/base.sh" "$base"
     say "a new Debian is made"
   fi
-  unshare --mount --pid --fork --kill-child --mount-proc "$here/container.sh" inside "$work" "$base" $SECONDS &
+  unshare --mount --pid --fork --kill-child --mount-proc "$here/container.sh" inside "$work" "$base" "$SECONDS" &
   machine=$!
   timeout "$patience" tail --pid=$machine -s 0.2 -f /dev/null || die "not done within $patience s"
   wait $machine
@@ -52,13 +61,17 @@ prepare() {
     mkdir -p "$folder"
     mount -t tmpfs tmpfs "$folder"
   done
+  # Images are many small files, which take longer to drop than to use: in memory, where there is plenty, they just go.
+  mkdir "$work/images"
+  [ "$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)" -lt 12000000 ] || mount -t tmpfs tmpfs "$work/images"
   # Overlays do not lie on overlays; where this is one, every container is a copy.
-  mkdir -p "$work"/probe/{lower,upper,work,merged}
-  local layers=lowerdir=$work/probe/lower,upperdir=$work/probe/upper,workdir=$work/probe/work driver=vfs
-  if mount -t overlay overlay -o "$layers" "$work/probe/merged" 2>/dev/null; then
-    umount "$work/probe/merged"
+  mkdir -p "$work"/images/probe/{lower,upper,work,merged}
+  local layers=lowerdir=$work/images/probe/lower,upperdir=$work/images/probe/upper,workdir=$work/images/probe/work driver=vfs
+  if mount -t overlay overlay -o "$layers" "$work/images/probe/merged" 2>/dev/null; then
+    umount "$work/images/probe/merged"
     driver=overlay
   fi
+  rm -r "$work/images/probe"
   store=(--root "$work/images" --runroot "$work/run" --storage-driver "$driver")
   # The command of the pages, without Docker.
   cat > "$work/bin/docker" <<END
@@ -95,7 +108,7 @@ if [ "${5-}" != running ]; then
   docker import -q "$base" docker.io/library/debian:bookworm-slim > /dev/null
   build sonoteca-server -f packaging/Dockerfile .
   build postgres:17 packaging/check/postgres
-  exec unshare --net "$here/container.sh" inside "$work" "$base" $SECONDS running
+  exec unshare --net "$here/container.sh" inside "$work" "$base" "$SECONDS" running
 fi
 
 # ---- in a network of its own
@@ -108,7 +121,7 @@ within() { # SECONDS WHAT COMMAND…: until the command succeeds
   local deadline=$((SECONDS + $1)) what=$2
   shift 2
   until "$@" > /dev/null 2>&1; do
-    [ $SECONDS -lt $deadline ] || die "no sign of this in time: $what"
+    [ "$SECONDS" -lt $deadline ] || die "no sign of this in time: $what"
     sleep 0.2
   done
   say "$what"
@@ -116,6 +129,7 @@ within() { # SECONDS WHAT COMMAND…: until the command succeeds
 
 container() { docker ps -aq --filter "label=com.docker.compose.service=$1"; } # SERVICE
 server() { container server; }
+working() { docker logs "$(container worker)" | grep 'Sonoteca worker on /data'; }
 state() { docker inspect -f "{{.State.$1}}" "$(server)"; }
 healthy() { [ "$(state Health.Status)" = healthy ] && fetch $address/healthz; }
 
@@ -237,6 +251,7 @@ same
 rows=$(docker exec -e PGPASSWORD="$POSTGRES_PASSWORD" "$(container db)" \
   psql -h 127.0.0.1 -U sonoteca -Atc 'select count(*) from sounds')
 [ "$rows" = 1 ] || die "PostgreSQL has $rows sounds, not the one that was sent"
+within 30 "a worker runs beside the server" working
 docker compose -f packaging/compose.yaml -f packaging/compose.scale.yaml down -v
 [ -z "$(docker ps -aq)$(docker volume ls -q)" ] || die "containers or volumes are left"
 say "what docs/container.md says is so"

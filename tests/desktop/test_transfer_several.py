@@ -6,7 +6,7 @@ import errno
 import os
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,16 +49,9 @@ class Gate:
         self._opened.set()
 
     def fault(self, handler: Handler) -> None:
-        data = handler.file() or b""
-        part = handler.part(data)
-        assert part is not None
-        cut_after = cut(10_000)
-        cut_after(handler)
-        handler.wfile.flush()
         with self._lock:
             self.waiting += 1
-        self._opened.wait(10)
-        handler.send(data[part.start + 10_000 : part.end])
+        held(self._opened.is_set)(handler)
 
 
 def test_a_big_file_comes_over_four_connections_at_once(
@@ -97,6 +90,13 @@ def test_nobody_helps_before_the_server_has_shown_that_it_sends_parts(
     assert len(fetching.segments.table) == 1
 
 
+def test_what_came_as_a_whole_so_far_is_not_shared(fetching: Fetching) -> None:
+    fetching.wanted.part.write_bytes(b"not safe")
+    os.utime(fetching.wanted.part, (0, 0))  # from before this computer started
+    assert fetching.run().path.read_bytes() == DATA
+    assert fetching.ranges == [None]
+
+
 WHOLE = reply(200, DATA)
 OTHER = reply(200, DATA, ETag='"other"')
 
@@ -112,16 +112,19 @@ def test_the_whole_for_a_part_means_one_stream_from_the_start(
     assert 0 in fetching.commits[1:]  # before anything was written over
 
 
-def until_all_have_asked(handler: Handler) -> None:
-    """Hold the leader back, so that what comes next meets a helper."""
-    data = handler.file() or b""
-    part = handler.part(data)
-    assert part is not None
-    cut(10_000)(handler)
-    handler.wfile.flush()
-    until(lambda: len(handler.server.asked) >= AT_ONCE)
-    handler.send(data[part.start + 10_000 : part.end])
-    handler.close_connection = False
+def held(go_on: Callable[[], bool]) -> Fault:
+    """Send the first bytes of a part, and the rest when this holds."""
+
+    def fault(handler: Handler) -> None:
+        data = handler.file() or b""
+        part = handler.part(data)
+        assert part is not None
+        cut(10_000)(handler)
+        handler.wfile.flush()
+        until(go_on)
+        handler.send(data[part.start + 10_000 : part.end])
+
+    return fault
 
 
 def test_when_the_connection_of_the_leader_breaks_the_others_bring_the_rest(
@@ -145,7 +148,8 @@ TROUBLE = [cut(20_000), cut(0), refuse(503), refuse(429, Retry_After="9")]
 def test_who_has_trouble_leaves_the_segment_to_the_others(
     server: FaultyServer, fetching: Fetching, trouble: Fault
 ) -> None:
-    server.script += [until_all_have_asked, trouble]
+    # The leader is held back, so that the trouble meets a helper.
+    server.script += [held(lambda: len(server.asked) > 1), trouble]
     assert fetching.run().path.read_bytes() == DATA
     assert len(fetching.ranges) > AT_ONCE
     assert fetching.commits == sorted(fetching.commits)  # nothing was begun again
@@ -231,6 +235,26 @@ def test_a_pause_ends_all_of_them_and_keeps_every_byte(
     assert not [each for each in threading.enumerate() if each.name == "transfer-helper"]
     assert fetching.run().path.read_bytes() == DATA
     assert all(lies_behind(each, STARTS) for each in fetching.ranges)
+
+
+def test_a_pause_is_seen_while_the_leader_has_only_to_wait(
+    server: FaultyServer, fetching: Fetching
+) -> None:
+    # What is left of the others by then is too little to be shared.
+    others_stand = held(lambda: fetching.positions[-1:] == [280_000])
+    server.script += [others_stand, *[stall(90_000)] * (AT_ONCE - 1)]
+
+    def pause() -> None:
+        until(lambda: fetching.positions[-1:] == [370_000])
+        fetching.control.stop()
+
+    pauser = threading.Thread(target=pause)
+    pauser.start()
+    with pytest.raises(StoppedError):
+        fetching.run()
+    pauser.join()
+    server.released.set()
+    assert fetching.durable == 370_000
 
 
 def lies_behind(asked: str | None, starts: list[int]) -> bool:

@@ -6,6 +6,7 @@ not ours to test. It cannot run as root, so there it runs as the user that its p
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -74,6 +75,13 @@ def postgres(cluster: Cluster) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """The PostgreSQL of this run of the tests; a test that asks is skipped where there is none."""
+    with started() as made:
+        yield made
+
+
+@contextlib.contextmanager
+def started() -> Iterator[Cluster]:
+    """A new PostgreSQL, gone with the block."""
     programs = _programs()
     # Not the tests' own folder: its path is too long for a socket, and closed to other users.
     folder = Path(tempfile.mkdtemp(prefix="sonoteca-pg-"))

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
+from typing import Any
 
+import pytest
 import requests
 
+from tests.kit import engines
+from tests.kit.http import serve
 from tests.kit.wavs import Plan, build_wav
 
 
@@ -72,3 +77,32 @@ def test_a_refusal_is_a_page_with_the_way_back(server: str) -> None:
 
 def test_health_answers(server: str) -> None:
     assert requests.get(f"{server}/healthz", timeout=10).json()["status"] == "ok"
+
+
+def test_the_form_to_convert_names_what_there_is(server: str) -> None:
+    engines.require("ffmpeg")
+    text = page(f"{server}/")
+    assert 'action="/convert"' in text
+    assert "<option>mp3</option>" in text
+    # As a browser sends it, with the fields that were left empty.
+    form = {"format": "flac", "samplerate": "", "bitdepth": "", "start": "", "end": "",
+            "normalize_lufs": ""}  # fmt: skip
+    data = build_wav(Plan(frames=48_000))
+    headers = {"Accept": "text/html"}
+    sent: dict[str, Any] = {"files": {"file": ("a.wav", data)}, "headers": headers, "timeout": 30}
+    made = requests.post(f"{server}/convert", data=form, **sent)
+    assert (made.status_code, made.content[:4]) == (200, b"fLaC")
+    assert "attachment" in made.headers["Content-Disposition"]
+    refused = requests.post(f"{server}/convert", data=form | {"start": "9"}, **sent)
+    assert (refused.status_code, refused.headers["Content-Type"][:9]) == (400, "text/html")
+    assert "ends after 1 seconds" in refused.text
+    sound = post(server, "door.wav")
+    assert f'action="/api/v1/sounds/{sound["id"]}/file"' in page(f"{server}/sound/{sound['id']}")
+
+
+def test_a_server_without_ffmpeg_has_no_form_to_convert(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sonoteca_server.jobs.ffmpeg.find", lambda: None)
+    with serve(tmp_path / "other") as address:
+        assert "/convert" not in page(f"{address}/")

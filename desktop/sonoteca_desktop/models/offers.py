@@ -93,7 +93,9 @@ def find_offer(client: Client) -> Offer:
         if refusal.status != HTTPStatus.NOT_FOUND:
             raise
         offered, presets = set(TARGETS), []
-    return Offer(tuple(name for name in TARGETS if name in offered), tuple(map(_preset, presets)))
+    # Parts of a WAV are cut without any converter.
+    formats = tuple(name for name in TARGETS if name in offered) or ("wav",)
+    return Offer(formats, tuple(map(_preset, presets)))
 
 
 def _preset(sent: Mapping[str, Any]) -> Preset:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from sonoteca_desktop.settings import DEFAULT_SERVER, default_folder
 from sonoteca_shared import values
+from sonoteca_shared.errors import BadRequestError
+from sonoteca_shared.recipes import TARGETS, parse_recipe
 
 COMMANDS = ("push", "pull", "list", "sync")
 
@@ -63,10 +65,12 @@ def _add_pull(commands: _Commands[_Parser]) -> None:
         "Fetches all sounds that match a query, in their folders. What is there already is not "
         "fetched again, and no other file is overwritten. Given again, the same command goes on "
         "where it stopped.",
-        "example: sonoteca pull 'tag:door dur<3' --to ~/sounds",
+        "examples: sonoteca pull 'tag:door dur<3' --to ~/sounds · sonoteca pull door --to ~/mp3 "
+        "--format mp3 --bitrate 192k · sonoteca pull in:Foley --zip foley.zip",
     )
     pull.add_argument("query", metavar="QUERY", help="as in the search field; '' for everything")
-    pull.add_argument("--to", metavar="DIR", type=Path, required=True, help="where to put them")
+    pull.add_argument("--to", metavar="DIR", type=Path, help="where to put them")
+    pull.add_argument("--zip", metavar="FILE", type=Path, help="all of them as one zip instead")
     pull.add_argument("--repository", default="", help="only of this repository")
     pull.add_argument("--folder", default="", help="only of this folder of the library")
     _add_transfer_options(pull)
@@ -75,9 +79,24 @@ def _add_pull(commands: _Commands[_Parser]) -> None:
         action="store_true",
         help="fetch files from 64 MiB on over several connections at once",
     )
+    for name, (what, words) in _OPTIONS.items():
+        flag = f"--{name.replace('_', '-')}"
+        pull.add_argument(flag, metavar=what, dest=f"recipe_{name}", help=words)
     # For programs: QUERY is the URL of one file, and --to the file that it becomes.
     pull.add_argument("--sha256", help=argparse.SUPPRESS)
     pull.add_argument("--size", type=int, help=argparse.SUPPRESS)
+
+
+_OPTIONS = {
+    "format": ("FORMAT", f"have the server convert them: {', '.join(TARGETS)}"),
+    "samplerate": ("HZ", "with --format: sample rate"),
+    "channels": ("N", "with --format: number of channels"),
+    "bitdepth": ("BITS", "with --format: bits of a sample, or float"),
+    "bitrate": ("BITS", "with --format: bits a second, such as 192k"),
+    "start": ("SECONDS", "with --format: leave out what is before"),
+    "end": ("SECONDS", "with --format: leave out what is after"),
+    "normalize_lufs": ("LUFS", "with --format: loudness, such as -23"),
+}
 
 
 def _add_list(commands: _Commands[_Parser]) -> None:
@@ -148,8 +167,27 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
+def _recipe(parser: _Parser, given: argparse.Namespace) -> dict[str, str]:
+    """The options of the recipe by which sounds are converted; none when they come as they are."""
+    asked = {name: getattr(given, f"recipe_{name}") for name in _OPTIONS}
+    options = {name: text for name, text in asked.items() if text is not None}
+    if options:
+        try:
+            parse_recipe(options)
+        except BadRequestError as error:
+            parser.error(str(error))
+    return options
+
+
 def _check_pull(parser: _Parser, given: argparse.Namespace) -> None:
     given.is_url = given.query.startswith(("http://", "https://"))
+    given.recipe = _recipe(parser, given)
+    if (given.to is None) == (given.zip is None):
+        parser.error("say with --to or with --zip where to put them, and with one of them alone")
+    if given.zip is not None and (given.recipe or given.is_url):
+        parser.error("a zip has the sounds of the library as they are: leave out --zip or the rest")
+    if given.is_url and given.recipe:
+        parser.error("a URL is fetched as it is: leave out --format and what belongs to it")
     if not given.is_url and (given.sha256 or given.size is not None):
         parser.error("--sha256 and --size belong to the URL of a file")
     if given.is_url and (not given.sha256 or given.size is None):

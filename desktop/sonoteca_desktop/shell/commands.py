@@ -6,7 +6,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,13 +15,16 @@ from sonoteca_desktop.client import Client
 from sonoteca_desktop.settings import Places, load_choices
 from sonoteca_desktop.shell import arguments, finding, listing, reports, syncing, words
 from sonoteca_desktop.shell.errand import Errand
-from sonoteca_desktop.transfers import target
+from sonoteca_desktop.transfers import orders, target
+from sonoteca_desktop.transfers.archive import Wish
 from sonoteca_desktop.transfers.gather import gather
 from sonoteca_desktop.transfers.plan import PathBlockedError
 from sonoteca_desktop.transfers.queue import State, Transfer
 from sonoteca_shared import routes
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.models import Sound
+from sonoteca_shared.query import parse
+from sonoteca_shared.terms import Text, all_of, render
 
 _DONE, _FAILED, _INTERRUPTED = 0, 1, 130
 
@@ -71,6 +74,8 @@ def _push(given: argparse.Namespace) -> int:
 def _pull(given: argparse.Namespace) -> int:
     if given.is_url:
         return _pull_url(given)
+    if given.zip is not None:
+        return _pull_zip(given)
     client = Client(_server(given))
     finding.check_understood(client, given.query)
     pages = finding.find(client, given.query, repository=given.repository, folder=given.folder)
@@ -79,12 +84,45 @@ def _pull(given: argparse.Namespace) -> int:
         words.tell("nothing in the library matches")
         return _DONE
     said = ["pull", given.query, given.repository, given.folder, _full(given.to)]
+    said += [f"{name}={text}" for name, text in given.recipe.items()]
     with Errand(client, _places(given).errands, said) as errand:
         keys: list[int] = []
         for folder, below in groupby(sorted(sounds, key=_folder), key=_folder):
             place = _place(given.to, folder)
-            keys += errand.queue.download_all(below, place)
+            if given.recipe:
+                wanted = [each for each in below if not _is_made(each, given.recipe, place)]
+                keys += errand.queue.export_all(wanted, given.recipe, place)
+            else:
+                keys += errand.queue.download_all(below, place)
         return _carry(errand, keys, given)
+
+
+def _is_made(sound: Sound, recipe: Mapping[str, str], folder: Path) -> bool:
+    """Whether there is a file of its name: nobody can tell without making it what is in there."""
+    file = folder / orders.exported_name(sound, recipe)
+    if found := os.path.lexists(file):
+        words.tell(f"{file}: is there already. Remove it to have it made again.")
+    return found
+
+
+def _pull_zip(given: argparse.Namespace) -> int:
+    """All that matches as one zip, under the very name."""
+    if os.path.lexists(given.zip):
+        words.tell(f"{given.zip}: is there already. Name another file.")
+        return _FAILED
+    if not given.zip.absolute().parent.is_dir():
+        words.tell(f"{given.zip.parent}: there is no such folder. Is its name right?")
+        return _FAILED
+    client = Client(_server(given))
+    finding.check_understood(client, given.query)
+    places = [("repo", given.repository), ("folder", given.folder)]
+    narrowed = all_of(
+        [*(Text(name, text) for name, text in places if text), parse(given.query).tree]
+    )
+    wish = Wish(query=render(narrowed), name=given.zip.name)
+    said = ["zip", given.query, given.repository, given.folder, _full(given.zip)]
+    with Errand(client, _places(given).errands, said) as errand:
+        return _carry(errand, [errand.queue.archive(wish, given.zip)], given)
 
 
 def _pull_url(given: argparse.Namespace) -> int:

@@ -83,10 +83,15 @@ def export(server: str, sound: Sound, options: Mapping[str, str], folder: Path) 
         if not asked:
             return download(server, sound, folder)
     url = routes.with_query(routes.fill(routes.SOUND_FILE, id=sound.id), **asked)
-    name = with_ending(sound.name, options.get("format", "wav"))
-    row = _computed(server, folder / target.safe_name(name), name=name, url=url)
+    name = exported_name(sound, options)
+    row = _computed(server, folder / name, name=name, url=url)
     row.folder, row.sound_id = sound.folder, sound.id
     return row
+
+
+def exported_name(sound: Sound, options: Mapping[str, str]) -> str:
+    """The name of the file that an export becomes, unless there is another one of that name."""
+    return target.safe_name(with_ending(sound.name, options.get("format", "wav")))
 
 
 def _computed(server: str, path: Path, *, name: str, url: str = "", wish: str = "") -> Row:

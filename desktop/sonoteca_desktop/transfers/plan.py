@@ -383,7 +383,8 @@ def _judge_refusal(refusal: ServerRefusedError) -> Verdict:
         return Verdict(Event.BLOCK, str(refusal), delay=SERVER_FULL_WAIT)
     if status == HTTPStatus.UNAUTHORIZED:
         return Verdict(Event.BLOCK, str(refusal), delay=LONGEST_OBEDIENCE, whole_server=True)
-    if status in _AGAIN or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _NEVER):
+    hopeless = status in _NEVER or refusal.code == "no-converter"
+    if status in _AGAIN or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and not hopeless):
         asked = min(refusal.retry_after or 0.0, LONGEST_OBEDIENCE)
         note = "The server is busy" if asked else f"The server has trouble ({refusal})"
         return Verdict(Event.WAIT, note, at_least=asked, whole_server=bool(asked))

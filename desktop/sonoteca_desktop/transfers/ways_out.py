@@ -23,6 +23,7 @@ _BY_CODE: Final[Mapping[str, str]] = MappingProxyType(
         "bad-reply": "Try again over another network",
         "not-a-wav": "Save it as WAV in an editor and try again",
         "damaged": "Try again over another network",
+        "no-converter": "Have ffmpeg installed on the server, then try again",
         "archive-failed": "Look whether the links are right, then try again",
         "name-taken": "Give the file another name and upload that",
         "too-large": "Cut it into parts and upload those",

@@ -8,7 +8,11 @@ from pathlib import Path
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from sonoteca_server.catalog import CatalogUnreachableError, Home
+from sonoteca_server.catalog import (
+    CatalogUnreachableError,
+    Home,
+    conversions,  # noqa: F401 - so that its tables are known wherever a catalogue is opened
+)
 from sonoteca_server.catalog.sqlite import SqliteHome
 
 FILE = "catalog.sqlite"

@@ -27,6 +27,7 @@ from sonoteca_server.handlers.edits import (
     UndoHandler,
 )
 from sonoteca_server.handlers.facets import FacetsHandler
+from sonoteca_server.handlers.formats import FormatsHandler
 from sonoteca_server.handlers.handler import Handler, Services, UnknownPath
 from sonoteca_server.handlers.jobs import JobHandler, JobsHandler
 from sonoteca_server.handlers.objects import HaveHandler, ObjectHandler, PutHandler
@@ -91,6 +92,7 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.JOBS, JobsHandler),
     (routes.JOB, JobHandler),
     (routes.CHANGES, ChangesHandler),
+    (routes.FORMATS, FormatsHandler),
     (routes.PRESETS, PresetsHandler),
     (routes.PRESET, PresetHandler),
 )

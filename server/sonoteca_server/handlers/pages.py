@@ -14,11 +14,13 @@ from sonoteca_server.catalog.orders import Order
 from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.handlers.sounds import checked_id, page_addresses
+from sonoteca_server.jobs.conversion import NoConverterError
 from sonoteca_server.wire.problems import problem
 from sonoteca_shared import __version__, routes
 from sonoteca_shared.errors import NotFoundError
 from sonoteca_shared.ids import is_id
 from sonoteca_shared.models import Sound
+from sonoteca_shared.recipes import TARGETS
 
 _WEB = files("sonoteca_server") / "web"
 _TEMPLATES = DictLoader(
@@ -43,6 +45,13 @@ class HtmlHandler(Handler):
     def refuse(self, status: int, code: str, detail: str) -> None:
         show_refusal(self, status, code, detail)
 
+    async def formats(self) -> tuple[str, ...]:
+        """What sounds can be converted to here."""
+        try:
+            return (await self.services.conversions.ffmpeg()).formats
+        except NoConverterError:
+            return ()
+
 
 class PageHandler(HtmlHandler):
     """`/`: upload, filter, list and download, as plain forms."""
@@ -60,6 +69,8 @@ class PageHandler(HtmlHandler):
         following, previous = page_addresses(routes.PAGE, kept, found)
         self.show(
             "index.html",
+            formats=await self.formats(),
+            depths=TARGETS["wav"].depths,
             sounds=[msgspec.json.decode(doc, type=Sound) for doc in found.docs],
             number=str(count),
             given=given,
@@ -88,7 +99,7 @@ class SoundPageHandler(HtmlHandler):
 
     async def get(self, sound_id: str) -> None:
         sound = await self.services.sounds.doc(checked_id(sound_id))
-        self.show("sound.html", sound=sound)
+        self.show("sound.html", sound=sound, formats=await self.formats())
 
     head = get
 

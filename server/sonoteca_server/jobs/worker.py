@@ -87,6 +87,8 @@ class Task:
         self._told = -_TELL_EVERY_S
         # Whether there is progress that the feed has not told yet.
         self.untold = False
+        # Whether it was told to end, which it is told once: it may have to clean up.
+        self.stopped = False
 
     async def save(
         self, checkpoint: dict[str, Any] | None = None, *, progress: Progress | None = None
@@ -174,12 +176,14 @@ class Worker:
 
     async def run(self) -> None:
         """Run jobs until cancelled; those that run then are handed back."""
-        beat = asyncio.create_task(self._beat())
+        beat, taking = asyncio.create_task(self._beat()), None
         try:
             while True:
                 self._news.clear()
+                taking = asyncio.create_task(self._take())
                 try:
-                    await self._take()
+                    # Not cut short: what it has claimed by then must be handed back.
+                    await asyncio.shield(taking)
                 except Exception:
                     log.exception("jobs wait")
                 with contextlib.suppress(TimeoutError):
@@ -187,6 +191,8 @@ class Worker:
                         await self._news.wait()
         finally:
             beat.cancel()
+            if taking is not None:
+                await asyncio.wait({taking})
             await self._hand_back()
 
     async def _take(self) -> None:
@@ -273,7 +279,8 @@ class Worker:
             for task in untold:
                 task.tell()
             for runs, task in running.items():
-                if (task.owner, task.id) not in ours:
+                if (task.owner, task.id) not in ours and not task.stopped:
+                    task.stopped = True
                     runs.cancel()
 
     async def _hand_back(self) -> None:

@@ -28,12 +28,12 @@ class Hooks:
             data["url"] = finished.origin + path
         at = feed.timestamp(feed.now(connection))
         body = {"type": f"archive.{finished.state}", "timestamp": at, "data": data}
-        for url in {self._url, finished.callback_url or ""} - {""}:
+        for url in dict.fromkeys(filter(None, (self._url, finished.callback_url))):
             jobs.submit_now(
                 connection,
                 WEBHOOK,
                 {"url": url, "body": body},
-                key=f"{finished.hash} {url}",
+                key=f"{finished.hash} {finished.state} {url}",
                 subject=finished.hash,
                 quiet=True,
             )
