@@ -45,6 +45,13 @@ class Cluster:
         """The URL of a database that may be there or not."""
         return f"postgresql://postgres@/{name}?host={self._folder}"
 
+    def create_in(self, encoding: str, name: str) -> None:
+        """Make an empty database that keeps text in another encoding."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(
+                f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"
+            )
+
     def clear(self) -> None:
         """Empty what the test used: to make a database for each would be half a gigabyte."""
         for name in self._used:
