@@ -20,7 +20,7 @@ from sonoteca_shared.recipes import Recipe
 
 # Whoever brings so much so quickly does not keep ffmpeg, and with it others, waiting for long.
 _ENOUGH = 8 << 20
-_QUICKLY_S = 0.25
+_QUICKLY_S = 0.5
 _LOOK_S = 0.005
 _STARVED_S = 2.0
 _PIECE = 1 << 20
