@@ -15,8 +15,9 @@ clean_up() {
   kill -KILL $(jobs -p) 2>/dev/null || true
   wait
   local container
-  for container in "$work"/images/*-containers/*/; do # their control groups, where they were killed with the rest
-    find /sys/fs/cgroup -depth -type d -path "*libpod-$(basename "$container")*" -exec rmdir {} + 2>/dev/null || true
+  for container in "$work"/run/*-containers/*/; do # their control groups, where they were killed with the rest
+    [ ! -d "$container" ] ||
+      find /sys/fs/cgroup -depth -type d -path "*libpod-$(basename "$container")*" -exec rmdir {} + 2>/dev/null || true
   done
   rm -rf --one-file-system "$work" 2>/dev/null || { sleep 2; rm -rf --one-file-system "$work"; }
 }
@@ -60,13 +61,18 @@ prepare() {
     mkdir -p "$folder"
     mount -t tmpfs tmpfs "$folder"
   done
+  # Images are many small files, which take longer to drop than to use: in memory, where there is plenty, they just go.
+  mkdir "$work/images"
+  [ "$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)" -lt 12000000 ] || mount -t tmpfs tmpfs "$work/images"
   # Overlays do not lie on overlays; where this is one, every container is a copy.
-  mkdir -p "$work"/probe/{lower,upper,work,merged}
-  local layers=lowerdir=$work/probe/lower,upperdir=$work/probe/upper,workdir=$work/probe/work driver=vfs
-  if mount -t overlay overlay -o "$layers" "$work/probe/merged" 2>/dev/null; then
-    umount "$work/probe/merged"
+  local probe=$work/images/probe driver=vfs
+  mkdir -p "$probe"/{lower,upper,work,merged}
+  if mount -t overlay overlay -o "lowerdir=$probe/lower,upperdir=$probe/upper,workdir=$probe/work" \
+    "$probe/merged" 2>/dev/null; then
+    umount "$probe/merged"
     driver=overlay
   fi
+  rm -r "$probe"
   store=(--root "$work/images" --runroot "$work/run" --storage-driver "$driver")
   # The command of the pages, without Docker.
   cat > "$work/bin/docker" <<END
@@ -93,16 +99,18 @@ END
 }
 
 build() { # NAME WORDS…
+  local log=$work/build-${1%:*}.log
   buildah "${store[@]}" bud -q --isolation chroot --format docker --pull-never -t "docker.io/library/$1" "${@:2}" \
-    > "$work/build.log" 2>&1 || { tail -n 40 "$work/build.log"; die "$1 cannot be built"; }
+    > "$log" 2>&1 || { tail -n 40 "$log"; die "$1 cannot be built"; }
   say "$1 is built: $(($(docker image inspect -f '{{.Size}}' "$1") / 1000000)) MB"
 }
 
 if [ "${5-}" != running ]; then
   prepare
   docker import -q "$base" docker.io/library/debian:bookworm-slim > /dev/null
+  build postgres:17 packaging/check/postgres &
   build sonoteca-server -f packaging/Dockerfile .
-  build postgres:17 packaging/check/postgres
+  wait $!
   exec unshare --net "$here/container.sh" inside "$work" "$base" "$SECONDS" running
 fi
 

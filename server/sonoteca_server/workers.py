@@ -1,4 +1,4 @@
-"""The `worker` command: runs jobs in a process of its own, beside the server of the library."""
+"""The `worker` command: jobs and analysis in a process of its own, beside the server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sonoteca_server.app import CannotStartError, asked_to_stop, lock_workers
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.job_handlers import job_handlers
+from sonoteca_server.jobs.analysis import Analysis
 from sonoteca_server.jobs.queue import Jobs
 from sonoteca_server.jobs.worker import LEASE_S, Handler, Worker
 from sonoteca_server.settings import Settings
@@ -57,14 +58,18 @@ async def _working(
         incoming = held.enter_context(guest(settings.data / "incoming"))
         catalog = home.join()
         held.callback(catalog.close)
-        handlers = make_handlers(settings, catalog, LocalBlobs(settings.data, incoming))
+        blobs = LocalBlobs(settings.data, incoming)
+        handlers = make_handlers(settings, catalog, blobs)
         news = asyncio.Event()
         place = f"worker {socket.gethostname()} {os.getpid()}"
         worker = Worker(Jobs(catalog, news.set), handlers, news=news, place=place, lease_s=lease_s)
-        task = asyncio.create_task(worker.run())
+        analysis = Analysis(catalog, blobs, place=place)
+        tasks = [asyncio.create_task(each.run()) for each in (worker, analysis)]
         try:
-            yield task
+            yield tasks[0]
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
-from sonoteca_shared.names import MAX_BYTES, clean_name, cut_name, numbered
+from sonoteca_shared.names import MAX_BYTES, cut_name, numbered
 
 # When nothing of a name is left.
 UNNAMED = "unnamed"
@@ -32,8 +33,8 @@ _DEVICE = re.compile(
 
 def entry_name(folder: str, name: str) -> str:
     """The path of a file in an archive, relative and with `/` between its parts."""
-    parts = map(_part, _SEPARATORS.split(folder))
-    return "/".join([*filter(None, parts), _part(clean_name(name)) or UNNAMED])
+    file = _part(_SEPARATORS.split(name)[-1]) or UNNAMED
+    return f"{_folder(folder)}/{file}" if _folder(folder) else file
 
 
 def unique_entries(paths: Iterable[str], taken: Iterable[str] = ()) -> Iterator[str]:
@@ -51,6 +52,12 @@ def unique_entries(paths: Iterable[str], taken: Iterable[str] = ()) -> Iterator[
             path, key = _numbered(path, used, last)
         used.add(key)
         yield path
+
+
+@lru_cache(maxsize=1_000)
+def _folder(text: str) -> str:
+    """A folder as every system takes it; many files are in one."""
+    return "/".join(filter(None, map(_part, _SEPARATORS.split(text))))
 
 
 def _numbered(path: str, used: set[str], last: dict[str, int]) -> tuple[str, str]:

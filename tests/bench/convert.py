@@ -1,6 +1,6 @@
 """Conversions beside ffmpeg's own command line: time, and what the server takes of memory.
 
-    .venv/bin/python -m tests.bench.convert [SIZE IN MB]
+    .venv/bin/python -m tests.bench.convert [SIZE IN MB [FORMAT…]]
 
 A round is the command line from file to file, then curl through `/convert` from file to file. Both
 run ffmpeg with the same arguments and the same priority; what counts is the ratio within a round.
@@ -27,7 +27,8 @@ KINDS = {
     "mp3": (["-c:a", "libmp3lame", "-b:a", "192k"], {}),
     "flac": (["-c:a", "flac"], {}),
     "wav": (
-        ["-af", "aresample=osr=44100:resampler=soxr:precision=28:osf=s16:dither_method=triangular",
+        ["-af", "aresample=osr=44100:resampler=soxr:precision=28:osf=s16:dither_method=triangular:"
+         "internal_sample_fmt=fltp",
          "-c:a", "pcm_s16le"],
         {"samplerate": "44100", "bitdepth": "16"},
     ),
@@ -74,7 +75,7 @@ def main() -> None:
         write_wav(sound, samplerate=48_000, channels=2, bits=24, frames=size // 6)
         with server_process(Path(place) / "library") as server:
             before = memory_of(server)[0]
-            for form in KINDS:
+            for form in sys.argv[2:] or KINDS:
                 print(f"{form:5} median {compare(server, form, sound):.2f}")
             held, most = memory_of(server)
             print(f"memory {before:.0f} MiB before, {held:.0f} after, {most:.0f} at most")

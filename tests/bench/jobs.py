@@ -1,16 +1,18 @@
 """How many jobs a second are done, and how long a killed worker's jobs wait for another one.
 
-    .venv/bin/python -m tests.bench.jobs [--count N] [--database postgresql://…]
+    .venv/bin/python -m tests.bench.jobs [--count N] [--postgres]
 
 The jobs do nothing, so what counts are the transactions around them: one to claim some, one each to
-end them. They wait already when the workers, processes of their own, are told of them. The database
-must be an empty one.
+end them. They wait already when the workers, processes of their own, are told of them. PostgreSQL
+is one of its own, without fsync.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import os
 import signal
 import sys
 import tempfile
@@ -22,8 +24,10 @@ from sqlalchemy import Connection, func, select
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog import jobs as rows
 from sonoteca_server.catalog.schema import jobs
+from tests.bench.upload import cpu_of
 from tests.kit.jobs import opened
 from tests.kit.labour import workers
+from tests.kit.postgres import started
 from tests.kit.wait import until
 
 
@@ -84,19 +88,44 @@ def main() -> None:
     """Measure, and print a line for each figure."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=2_000)
-    parser.add_argument("--database", default="sqlite")
+    parser.add_argument("--postgres", action="store_true")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with opened(given.database, folder) as catalog:
-            for count in (1, 3):
-                for quiet in (True, False):
-                    with workers(count, folder, given.database):
-                        found = rate(catalog, given.count, quiet=quiet)
-                    told = "quiet" if quiet else "told in the feed"
-                    sys.stdout.write(f"{count} processes, {told}: {found:.0f} jobs/s\n")
-            seconds = takeover(catalog, folder, given.database)
-            sys.stdout.write(f"taken over after {seconds:.1f} s\n")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        database = stack.enter_context(started()).create() if given.postgres else "sqlite"
+        measure(stack.enter_context(opened(database, folder)), folder, database, given.count)
+
+
+def measure(catalog: Catalog, folder: Path, database: str, count: int) -> None:
+    """Each figure as a line; what the disk does at best comes first."""
+    say(f"{syncs(folder):.0f} fdatasyncs a second")
+    for processes in (1, 3):
+        for quiet in (True, False):
+            with workers(processes, folder, database) as made:
+                before = sum(cpu_of(each.pid) for each in made)
+                found = rate(catalog, count, quiet=quiet)
+                cpu = 1000 * (sum(cpu_of(each.pid) for each in made) - before) / count
+            told = "quiet" if quiet else "told in the feed"
+            say(f"{processes} processes, {told}: {found:.0f} jobs/s, {cpu:.1f} ms of CPU a job")
+    seconds = takeover(catalog, folder, database)
+    say(f"taken over after {seconds:.1f} s")
+
+
+def syncs(folder: Path) -> float:
+    """How often a second a page can be put on this disk."""
+    with (folder / "page").open("wb") as file:
+        began, count = time.perf_counter(), 0
+        while time.perf_counter() < began + 2:
+            os.pwrite(file.fileno(), bytes(8_192), 0)
+            os.fdatasync(file.fileno())
+            count += 1
+    return count / 2
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Archives beside nginx with the zip prebuilt, and beside a zip made while it is sent.
 
-All send the same files, in turns within one run; then how soon large archives begin to come.
+All send the same files, in turns within one run, and we one file of that size, too: what an archive
+costs more than that is the archive's. Then how soon large archives begin to come.
 
 Example: .venv/bin/python -m tests.bench.zips --zipstream PYTHON 2>/dev/null
 (a Python that has zipstream-ng and tornado; left out without it. On stderr is our server's log.)
@@ -171,6 +172,10 @@ def main() -> int:
         place = next(iter(peer.files.values())).rpartition("/")[0]
         peers = [Peer("nginx", peer.pid, {ZIP: f"{place}/{ZIP}"})]
         peers.append(Peer("sonoteca", ours.pid, {ZIP: url}))
+        write_wav(folder / "one" / "one.wav", bits=24, frames=FILES * 20 * MB // 6, seed=FILES)
+        (one,) = upload(ours.url, folder / "one")
+        file = f"{ours.url}/api/v1/sounds/{one}/file"
+        peers.append(Peer("one file", ours.pid, {ZIP: file}))
         if given.zipstream:
             port = free_port()
             command = [given.zipstream, "-c", ZIPSTREAM, str(root), str(port)]

@@ -4,7 +4,8 @@
 crashes on sounds of CRASHES hertz, the first time on those of CRASHES_ONCE, each crash a line in
 FOLDER/crashes; and it does not go on while there is a file FOLDER/gate.
 
-`python -m tests.kit.decoders serve --data DIR …` is a server with this decoder, DIR its folder.
+`python -m tests.kit.decoders serve --data DIR …` is a server with this decoder, DIR its folder, and
+so is `worker` a worker.
 """
 
 from __future__ import annotations
@@ -48,17 +49,18 @@ def analyse(folder: Path, source: Path, target: Path | None) -> Loudness:
 
 
 def main() -> None:
-    """Serve or decode."""
-    if sys.argv[1] != "serve":
+    """Serve, work or decode."""
+    if sys.argv[1] not in ("serve", "worker"):
         decoder.main(partial(analyse, Path(sys.argv[1])))
         return
     # Only here: a decoder that knew the server would be slow to start again.
     from sonoteca_server import __main__ as program
-    from sonoteca_server import app
+    from sonoteca_server import app, workers
     from sonoteca_server.jobs.analysis import Analysis
 
     folder = Path(sys.argv[sys.argv.index("--data") + 1])
-    vars(app)["Analysis"] = partial(Analysis, decoder=made_for(folder))
+    for module in (app, workers):
+        vars(module)["Analysis"] = partial(Analysis, decoder=made_for(folder))
     program.main()
 
 

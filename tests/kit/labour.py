@@ -108,9 +108,13 @@ class WorkerProcess:
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line == f"Sonoteca worker on {data}\n", line
+        try:
+            assert self._process.stdout is not None
+            line = self._process.stdout.readline()
+            assert line == f"Sonoteca worker on {data}\n", line
+        except BaseException:
+            self.end()
+            raise
 
     @property
     def pid(self) -> int:

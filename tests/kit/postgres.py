@@ -6,6 +6,7 @@ not ours to test. It cannot run as root, so there it runs as the user that its p
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -44,6 +45,13 @@ class Cluster:
         """The URL of a database that may be there or not."""
         return f"postgresql://postgres@/{name}?host={self._folder}"
 
+    def create_in(self, encoding: str, name: str) -> None:
+        """Make an empty database that keeps text in another encoding."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(
+                f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"
+            )
+
     def clear(self) -> None:
         """Empty what the test used: to make a database for each would be half a gigabyte."""
         for name in self._used:
@@ -74,6 +82,13 @@ def postgres(cluster: Cluster) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """The PostgreSQL of this run of the tests; a test that asks is skipped where there is none."""
+    with started() as made:
+        yield made
+
+
+@contextlib.contextmanager
+def started() -> Iterator[Cluster]:
+    """A new PostgreSQL, gone with the block."""
     programs = _programs()
     # Not the tests' own folder: its path is too long for a socket, and closed to other users.
     folder = Path(tempfile.mkdtemp(prefix="sonoteca-pg-"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -25,11 +26,14 @@ from sonoteca_shared.models import Loudness
 from tests.kit import decoders
 from tests.kit.api import Api
 from tests.kit.http import ServerProcess, serve
+from tests.kit.labour import WorkerProcess
 from tests.kit.wait import until
 from tests.kit.wavs import Plan, build_wav
 from tests.server.conftest import BOTH
 
 DATABASES = BOTH
+# A decoder takes a second to start, and more where others start too.
+PATIENCE = 25.0
 MEASURED = Loudness(true_peak=-1.0)
 
 
@@ -58,7 +62,8 @@ def shut(folder: Path) -> Path:
 
 
 def uploaded(folder: Path, database: str, count: int) -> list[str]:
-    """So many sounds in a library that nobody serves any more, and none of them analysed."""
+    """So many sounds in a library that nobody serves any more; none is analysed, the gate shut."""
+    shut(folder)
     server = ServerProcess(folder, "--database", database, program="tests.kit.decoders")
     try:
         sounds = [post(server.url, seed) for seed in range(count)]
@@ -91,25 +96,27 @@ def owners(database: str, folder: Path) -> list[str]:
         return list(connection.execute(query).scalars())
 
 
+@pytest.mark.timeout(60)
 def test_a_crash_of_the_decoder_costs_one_try(
     tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "Analysis", partial(Analysis, decoder=decoders.made_for(tmp_path)))
     with serve(tmp_path / "library", database=database) as server:
         sound = post(server, 1, decoders.CRASHES_ONCE)
-        until(lambda: loudness(server, sound))
+        until(lambda: loudness(server, sound), seconds=PATIENCE)
         assert findings(server, sound) == []
     assert decoders.crashes(tmp_path) == 1
 
 
+@pytest.mark.timeout(60)
 def test_what_crashes_the_decoder_each_time_says_so_and_others_go_on(
     tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "Analysis", partial(Analysis, decoder=decoders.made_for(tmp_path)))
     with serve(tmp_path / "library", database=database) as server:
         bad, good = post(server, 1, decoders.CRASHES), post(server, 2)
-        until(lambda: "analysis.failed" in findings(server, bad))
-        until(lambda: loudness(server, good))
+        until(lambda: "analysis.failed" in findings(server, bad), seconds=PATIENCE)
+        until(lambda: loudness(server, good), seconds=PATIENCE)
         assert findings(server, bad) == ["analysis.failed"]
         assert Api(server).names(q="has:findings") == ["1.wav"]
         assert Api(server).ask("GET", f"/sounds/{bad}/peaks").status_code == 404
@@ -129,13 +136,13 @@ def test_a_server_that_is_killed_at_it_measures_each_sound_once_all_the_same(
         sounds = [post(server.url, seed) for seed in range(3)]
         killed = set()
         for _ in range(3):
-            killed.update(until(lambda: owners(database, library)))
+            killed.update(until(lambda: owners(database, library), seconds=PATIENCE))
             server.kill()
             server.start()
-            until(lambda: set(owners(database, library)) - killed)
+            until(lambda: set(owners(database, library)) - killed, seconds=PATIENCE)
         gate.unlink()
         for sound in sounds:
-            until(partial(loudness, server.url, sound))
+            until(partial(loudness, server.url, sound), seconds=PATIENCE)
             assert findings(server.url, sound) == []
     finally:
         server.kill()
@@ -143,8 +150,8 @@ def test_a_server_that_is_killed_at_it_measures_each_sound_once_all_the_same(
     assert len(killed) == 3
 
 
+@pytest.mark.timeout(60)
 def test_several_share_the_work_and_nothing_is_done_twice(tmp_path: Path, database: str) -> None:
-    gate = shut(tmp_path)
     sounds = uploaded(tmp_path, database, 12)
 
     def begun() -> bool:
@@ -160,9 +167,9 @@ def test_several_share_the_work_and_nothing_is_done_twice(tmp_path: Path, databa
             analysis = Analysis(catalog, LocalBlobs(tmp_path), decoder=decoder, place=place)
             running.append(asyncio.create_task(analysis.run()))
         try:
-            await asyncio.to_thread(until, begun)
-            gate.unlink()
-            await asyncio.to_thread(until, ended)
+            await asyncio.to_thread(partial(until, begun, seconds=PATIENCE))
+            (tmp_path / "gate").unlink()
+            await asyncio.to_thread(partial(until, ended, seconds=PATIENCE))
         finally:
             for task in running:
                 task.cancel()
@@ -174,10 +181,35 @@ def test_several_share_the_work_and_nothing_is_done_twice(tmp_path: Path, databa
     assert told(database, tmp_path) == dict.fromkeys(sounds, 1)
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.slow
+def test_workers_beside_the_server_take_over_from_one_that_is_killed(
+    tmp_path: Path, database: str
+) -> None:
+    sounds = uploaded(tmp_path, database, 6)
+    worker = partial(WorkerProcess, tmp_path, database, module="tests.kit.decoders worker")
+    first = worker()
+    try:
+        until(lambda: any(f" {first.pid}/" in owner for owner in owners(database, tmp_path)))
+        first.signal(signal.SIGKILL)
+        first.wait()
+        (tmp_path / "gate").unlink()
+        second = worker()
+        try:
+            until(lambda: len(told(database, tmp_path)) == 6, seconds=PATIENCE)
+            second.signal(signal.SIGTERM)
+            assert second.wait() == 0
+        finally:
+            second.end()
+    finally:
+        first.end()
+    assert told(database, tmp_path) == dict.fromkeys(sounds, 1)
+    assert not owners(database, tmp_path)
+
+
 def test_a_lease_that_nobody_renews_ends_and_whoever_had_it_writes_nothing(
     tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shut(tmp_path)
     uploaded(tmp_path, database, 1)
 
     async def story(catalog: Catalog) -> None:
@@ -207,7 +239,6 @@ def test_a_lease_that_nobody_renews_ends_and_whoever_had_it_writes_nothing(
 
 
 def test_what_just_came_is_analysed_before_what_was_there(tmp_path: Path, database: str) -> None:
-    shut(tmp_path)
     uploaded(tmp_path, database, 4)
 
     async def order(catalog: Catalog) -> list[int]:

@@ -18,8 +18,8 @@ from tests.kit.jobs import World, in_world
 from tests.kit.upstream import File, Upstream, Visit, upstream
 
 DATABASES = ("sqlite", "postgresql")
-SIZE = 24_000_000
-KILLS = 3
+SIZE = 40_000_000
+KILLS = 2
 PLACES = ("0", "1", "2")
 
 
@@ -34,7 +34,7 @@ class Unhurried(File):
             told["Content_Range"] = f"bytes {begin}-{len(self.data) - 1}/{len(self.data)}"
         visit.head(206 if begin else 200, **told)
         for at in range(begin, len(self.data), 1 << 18):
-            if visit.pause(0.01):
+            if visit.pause(0.03):
                 return
             visit.send(self.data[at : at + (1 << 18)])
 

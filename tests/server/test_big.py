@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 import requests
 
+from sonoteca_shared.peaks import Head, parse_head
 from tests.kit.http import ServerProcess, server_process
 from tests.kit.tus import ask
 from tests.kit.wavs import ds64
@@ -81,3 +85,35 @@ def test_a_big_file_goes_in_and_out(tmp_path: Path, container: bytes, data: int,
             got = sum(map(len, answer.iter_content(1 << 20)))
         assert got == size
         assert resident_kb(server) - before < FLAT_KB
+
+
+_ANALYSE = """
+import resource, sys
+from pathlib import Path
+from sonoteca_server.jobs import decoder
+decoder.analyse(Path(sys.argv[1]), Path(sys.argv[2]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_an_rf64_of_2_4_gb_is_analysed_in_memory_that_stays_flat(tmp_path: Path) -> None:
+    shown = tmp_path / "peaks.dat"
+
+    def analyse(data: int) -> tuple[int, int]:
+        """Frames that the overview stands for, and the most memory that was used, in KB."""
+        wav = tmp_path / "a.wav"
+        write_sparse(wav, b"RF64", data)
+        command = [sys.executable, "-c", _ANALYSE, str(wav), str(shown)]
+        alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # as the server starts it
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=280, env=alone
+        )
+        head = parse_head(shown.read_bytes()[: Head.SIZE])
+        return head.length * head.samples_per_pixel, int(done.stdout)
+
+    _, little = analyse(1 << 20)
+    frames, much = analyse(2_400_000_000)
+    assert frames >= 2_400_000_000 // FRAME
+    assert much - little < FLAT_KB

@@ -258,6 +258,12 @@ def test_a_database_that_is_not_there_is_named(postgres: kit.Cluster) -> None:
         home_of(postgres.url("nowhere"), Path()).exists()
 
 
+def test_a_database_that_cannot_keep_every_name_is_refused(postgres: kit.Cluster) -> None:
+    postgres.create_in("SQL_ASCII", "ascii_only")
+    with pytest.raises(CatalogUnreachableError, match=r"SQL_ASCII.*ENCODING 'UTF8'"):
+        home_of(postgres.url("ascii_only"), Path()).open()
+
+
 def test_a_full_disk_of_the_database_is_said(postgres: kit.Cluster) -> None:
     def fill_up(connection: Connection) -> None:
         connection.execute(text("DO $$ BEGIN RAISE USING ERRCODE = 'disk_full'; END $$"))

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, MetaData, create_engine, make_url, select, te
 
 from sonoteca_server.catalog import feed
 from sonoteca_server.catalog.engines import home_of
-from sonoteca_server.catalog.schema import facts, sounds, unused
+from sonoteca_server.catalog.schema import facts, objects, sounds, unused
 from sonoteca_server.catalog.sqlite import open_engine
 from sonoteca_shared.models import Finding, Sound
 from tests.kit.faults import make_sound
@@ -163,3 +163,30 @@ def test_upkeep_finds_its_notes_where_they_are_kept_now(tmp_path: Path, database
         catalog.close()
     assert notes == {name: float(value) for name, value in noted.items()}
     assert not rest & noted.keys()
+
+
+@pytest.mark.parametrize("database", BOTH, indirect=True)
+def test_what_has_a_waveform_is_to_be_measured_after_all_that_is_new(
+    tmp_path: Path, database: str
+) -> None:
+    states = {"ready": 2, "pending": 0, "failed": None, "none": None}
+    with opened(database, tmp_path) as connection:
+        tables = at_step(connection, "0007")
+        put(connection, tables, "facts", name="library", value="seventh")
+        put(connection, tables, "repositories", seq=1, name="main", created=AT)
+        for seq, state in enumerate(states, 1):
+            put(connection, tables, "objects", seq=seq, repository=1, oid=state, size=1,
+                blob=state, peaks_state=state, peaks_tries=1, created=AT)  # fmt: skip
+    catalog = home_of(database, tmp_path).open()
+    columns = objects.c.peaks_state, objects.c.analysis, objects.c.analysis_tries
+
+    def look(connection: Connection) -> dict[str, tuple[int | None, int]]:
+        return {row[0]: (row[1], row[2]) for row in connection.execute(select(*columns))}
+
+    try:
+        found = asyncio.run(catalog.read(look))
+    finally:
+        catalog.close()
+    assert {state: rank for state, (rank, _) in found.items()} == states
+    assert found["ready"] == (2, 0)
+    assert found["pending"] == (0, 1)

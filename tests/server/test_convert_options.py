@@ -81,6 +81,13 @@ def test_reducing_dithers_by_one_step_and_no_more(server: str, depth: str, shift
     assert abs(float(np.mean(error)) - shift) < 0.05
 
 
+@pytest.mark.parametrize("form", ["wav", "mp3", "ogg", "opus", "m4a", "aiff", "flac"])
+def test_the_same_again_gives_the_same_bytes(server: str, form: str) -> None:
+    sent = tone(samplerate=44_100)
+    first, second = (converted(server, sent, format=form, samplerate="48000") for _ in range(2))
+    assert first == second
+
+
 @pytest.mark.parametrize("rate", [8_000, 44_100, 96_000, 192_000])
 @pytest.mark.parametrize("form", ["wav", "flac"])
 def test_a_sound_gets_another_rate(server: str, rate: int, form: str) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from sonoteca_server.jobs.addresses import Guard, NotPublicError, parse_allow
+from sonoteca_server.jobs.addresses import Guard, NotPublicError, parse_allow, parse_url
 from sonoteca_server.jobs.fetch import Fetched, Fetcher
-from sonoteca_server.jobs.outward import CertificateError, Outward
+from sonoteca_server.jobs.outward import CannotConnectError, CertificateError, Outward
 from sonoteca_shared.errors import SonotecaError
 from tests.kit.certificates import Authority
 from tests.kit.outgoing import Outgoing, outgoing
@@ -133,6 +133,31 @@ def test_a_name_is_judged_anew_for_each_hop(remote: Upstream) -> None:
     failed, seen = fetch(url, allow=remote.place, names=names)
     assert isinstance(failed, NotPublicError)
     assert seen.places == [("127.0.0.1", remote.port), (PUBLIC, 80), ("127.0.0.1", remote.port)]
+
+
+@pytest.mark.parametrize("slow", ["name server", "host"])
+def test_who_takes_no_connection_is_given_up(slow: str) -> None:
+    async def resolve(_host: str, _port: int) -> list[str]:
+        if slow == "name server":
+            await asyncio.Event().wait()
+        return ["127.0.0.1"]
+
+    async def run(port: int) -> None:
+        place = f"slow.example:{port}"
+        guard = Guard(parse_allow(place))
+        outward = Outward(guard, idle_s=60.0, connect_s=0.3, resolve=resolve)
+        async with outward.ask(parse_url(f"http://{place}/")):
+            pass
+
+    with contextlib.ExitStack() as lines:
+        # Nobody takes the first of these, so there is no room for one more.
+        full = lines.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            line = lines.enter_context(socket.socket())
+            line.setblocking(False)
+            line.connect_ex(full.getsockname())
+        with pytest.raises(CannotConnectError):
+            asyncio.run(run(full.getsockname()[1]))
 
 
 def test_an_allowed_name_is_connected_to_as_its_name_server_says(remote: Upstream) -> None:

@@ -18,6 +18,7 @@ from tests.kit.labour import WorkerProcess, workers
 from tests.kit.wait import until
 
 DATABASES = ("sqlite", "postgresql")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 STEPS = 40
 
 
@@ -67,8 +68,6 @@ def all_steps(made: list[str]) -> Counter[tuple[str, int]]:
     return Counter((job_id, step) for job_id in made for step in range(STEPS))
 
 
-@pytest.mark.timeout(60)
-@pytest.mark.slow
 def test_when_a_worker_is_killed_others_go_on_from_its_checkpoints(
     tmp_path: Path, database: str
 ) -> None:
@@ -88,8 +87,6 @@ def test_when_a_worker_is_killed_others_go_on_from_its_checkpoints(
         assert begun.total() == len(made) + len(left)
 
 
-@pytest.mark.timeout(60)
-@pytest.mark.slow
 def test_a_worker_that_was_frozen_does_nothing_twice_when_it_wakes_up(
     tmp_path: Path, database: str
 ) -> None:
@@ -107,8 +104,6 @@ def test_a_worker_that_was_frozen_does_nothing_twice_when_it_wakes_up(
         assert traces.of("step") == all_steps(made + more)
 
 
-@pytest.mark.timeout(60)
-@pytest.mark.slow
 def test_three_processes_do_hundreds_of_jobs_each_once(tmp_path: Path, database: str) -> None:
     with opened(database, tmp_path) as catalog, workers(3, tmp_path, database):
         traces = Traces(catalog)
@@ -129,8 +124,6 @@ def test_a_worker_that_is_told_to_stop_hands_its_jobs_back(tmp_path: Path, datab
         assert (row.state, row.tries, row.owner) == ("ready", 0, None)
 
 
-@pytest.mark.timeout(40)
-@pytest.mark.slow
 def test_a_worker_ends_in_time_whatever_its_jobs_do(tmp_path: Path) -> None:
     with opened("sqlite", tmp_path) as catalog, workers(1, tmp_path, "sqlite") as (worker,):
         traces = Traces(catalog)

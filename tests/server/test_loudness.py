@@ -104,6 +104,14 @@ def test_the_order_of_bytes_does_not_matter(tmp_path: Path, bits: int) -> None:
     assert analyse(one, None) == analyse(other, None)
 
 
+def test_three_bytes_are_not_mixed_with_their_neighbours(tmp_path: Path) -> None:
+    smallest = np.tile(np.array([1, 1, -1, -1], np.int32) << 8, 500)
+    kinds = ("PCM_24", "PCM_32")
+    for kind in kinds:
+        soundfile.write(str(tmp_path / f"{kind}.wav"), smallest, 48_000, kind)
+    assert analyse(tmp_path / "PCM_24.wav", None) == analyse(tmp_path / "PCM_32.wav", None)
+
+
 def test_real_recordings_are_as_loud_as_ffmpeg_says(real_wavs: Path) -> None:
     recordings = [path for path in sorted(real_wavs.iterdir()) if path.suffix.lower() == ".wav"]
     compared = 0

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import requests
+from sqlalchemy import Connection, select
 
+from sonoteca_server.catalog.engines import home_of
+from sonoteca_server.catalog.schema import ANALYSE_EARLIER, objects, revisions, sounds
+from sonoteca_shared.models import Sound
 from tests.judge import tags
 from tests.kit.api import Api
+from tests.kit.http import serve
 from tests.kit.wait import until
 from tests.kit.wavs import Plan, build_wav
 from tests.server.conftest import BOTH
@@ -86,3 +95,60 @@ def test_what_the_file_says_of_its_loudness_stays_what_the_file_says(server: str
     sound = measured(api, upload(server, data, name="a.wav")["id"])
     assert sound["embedded"]["bext"]["loudness"]["integrated"] == -23.1
     assert sound["loudness"]["integrated"] > -12
+
+
+def test_a_sound_of_before_is_measured_later_and_keeps_its_waveform(
+    tmp_path: Path, database: str
+) -> None:
+    with serve(tmp_path, database=database) as server:
+        sound = measured(Api(server), upload(server, LOUD, name="a.wav")["id"])
+    before = in_catalog(tmp_path, database, forget)
+    with serve(tmp_path, database=database) as server:
+        assert measured(Api(server), sound["id"]) == sound
+    assert in_catalog(tmp_path, database, waveform) == before
+
+
+def in_catalog(folder: Path, database: str, function: Callable[[Connection], str]) -> str:
+    """What a function on the catalogue says, while nobody serves it."""
+    catalog = home_of(database, folder).open()
+    try:
+        return asyncio.run(catalog.write(function))
+    finally:
+        catalog.close()
+
+
+def forget(connection: Connection) -> str:
+    """All as if nobody had ever measured; the blob of the waveform."""
+    connection.execute(objects.update().values(loudness=None, analysis=ANALYSE_EARLIER))
+    doc = connection.execute(select(sounds.c.doc)).scalar_one()
+    old = msgspec.structs.replace(msgspec.json.decode(doc, type=Sound), loudness=None)
+    values = {"doc": msgspec.json.encode(old).decode(), "loudness": None}
+    connection.execute(sounds.update().values(values))
+    return waveform(connection)
+
+
+def waveform(connection: Connection) -> str:
+    """The blob of the only waveform."""
+    return str(connection.execute(select(objects.c.peaks_blob)).scalar_one())
+
+
+def test_a_revision_that_was_kept_before_it_was_measured_comes_back_with_its_loudness(
+    tmp_path: Path, database: str
+) -> None:
+    with serve(tmp_path, database=database) as server:
+        api = Api(server)
+        sound = measured(api, upload(server, LOUD, name="a.wav")["id"])
+        assert api.patch(f"/sounds/{sound['id']}", 1, description="edited").status_code == 200
+
+    def keep_as_it_was(connection: Connection) -> str:
+        doc = connection.execute(select(revisions.c.doc)).scalar_one()
+        old = msgspec.structs.replace(msgspec.json.decode(doc, type=Sound), loudness=None)
+        connection.execute(revisions.update().values(doc=msgspec.json.encode(old).decode()))
+        return ""
+
+    in_catalog(tmp_path, database, keep_as_it_was)
+    with serve(tmp_path, database=database) as server:
+        api = Api(server)
+        assert api.post(f"/sounds/{sound['id']}/revert", rev=1).status_code == 200
+        assert api.get(f"/sounds/{sound['id']}")["loudness"] == sound["loudness"]
+        assert api.names(q="loud>-30") == ["a.wav"]

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import requests
 
 from sonoteca_server.__main__ import main
@@ -20,6 +21,8 @@ from tests.kit.labour import WorkerProcess
 from tests.kit.wait import until
 
 DATABASES = ("sqlite", "postgresql")
+# Up to three processes start in each, and on a busy machine each takes some seconds.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
 
 @contextlib.contextmanager

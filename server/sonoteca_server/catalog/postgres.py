@@ -148,10 +148,18 @@ def open_engine(url: URL) -> Engine:
         isolation_level="REPEATABLE READ",
         pool_size=_THREADS + 1,
         max_overflow=1,
+        # Else a database without an encoding answers in bytes, which nobody here can read.
+        connect_args={"client_encoding": "utf8"},
     )
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _record: Any) -> None:
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise CatalogUnreachableError(
+                f"the database {_shown(url)} keeps text as {encoding}, in which not every name can "
+                "be written: make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+            )
         for setting in _SETTINGS:
             connection.execute(setting)
         connection.commit()
@@ -237,9 +245,15 @@ def _connect(engine: Engine) -> Connection:
     try:
         return engine.connect()
     except OperationalError as error:
-        shown = engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[-1].strip()
-        raise CatalogUnreachableError(f"the database {shown} cannot be used: {reason}") from error
+        raise CatalogUnreachableError(
+            f"the database {_shown(engine.url)} cannot be used: {reason}"
+        ) from error
+
+
+def _shown(url: URL) -> str:
+    """The address of a database as people are told of it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=True)
 
 
 def _claim(connection: Connection, *, shared: bool) -> None:

@@ -33,7 +33,7 @@ from sonoteca_shared.models import ArchiveStatus
 from sonoteca_shared.names import clean_name
 from sonoteca_shared.ranges import ByteRange
 
-MOST_URLS = 10_000
+MOST_URLS = 1_000
 _LONGEST_KEY = 255
 # What curl says of whatever it sends with -d.
 _FORM = "application/x-www-form-urlencoded"

@@ -12,12 +12,13 @@ from sonoteca_server.handlers.pages import show_refusal
 from sonoteca_server.handlers.presets import PRESET, recipe_from
 from sonoteca_server.handlers.receiving import ReceivingHandler
 from sonoteca_server.handlers.waiting import WaitingHandler
+from sonoteca_server.jobs.headstart import HeadStart
 from sonoteca_server.jobs.sources import examine
 from sonoteca_server.storage.spool import Spool
 from sonoteca_server.wire.bodies import Outlet, Slice
 from sonoteca_server.wire.intake import Form, Intake
 from sonoteca_shared.disposition import attachment, parse_filename
-from sonoteca_shared.errors import BadRequestError
+from sonoteca_shared.errors import BadRequestError, SonotecaError
 from sonoteca_shared.names import clean_name, with_ending
 from sonoteca_shared.recipes import OPTIONS, Recipe
 
@@ -32,6 +33,8 @@ class ConvertHandler(WaitingHandler, ReceivingHandler):
     whatever goes wrong with it has a status of its own.
     """
 
+    head_start: HeadStart | None = None
+
     def check_head(self) -> None:
         self.given = args.read_arguments(self.request, _KNOWN)
         self.services.conversions.check_queue()
@@ -40,7 +43,16 @@ class ConvertHandler(WaitingHandler, ReceivingHandler):
         self.offered = (await self.services.conversions.ffmpeg()).formats
         if not self.is_form:
             await self._recipe()  # what is wrong with it is told before the file is sent
-        return await super().open_intake()
+        intake = await super().open_intake()
+        self.head_start = HeadStart(
+            self.services.conversions, intake.part, self._recipe_so_far, self.begin_part
+        )
+        return intake
+
+    def give_up(self) -> None:
+        if self.head_start is not None:
+            self.head_start.cancel()
+        super().give_up()
 
     def begin_part(self) -> Spool:
         return self.services.blobs.spool()
@@ -57,8 +69,7 @@ class ConvertHandler(WaitingHandler, ReceivingHandler):
         recipe = await self._recipe()
         if not part.size:
             raise BadRequestError("the file is empty")
-        with contextlib.closing(await asyncio.to_thread(self.begin_part)) as result:
-            await self.while_here(self._convert(part, recipe, result))
+        with contextlib.closing(await self.while_here(self._convert(part, recipe))) as result:
             await self._send(result, recipe)
 
     def refuse(self, status: int, code: str, detail: str) -> None:
@@ -85,9 +96,28 @@ class ConvertHandler(WaitingHandler, ReceivingHandler):
         given.pop("name", None)
         return await recipe_from(self.services, given, self.offered)
 
-    async def _convert(self, source: Spool, recipe: Recipe, result: Spool) -> None:
-        found = await asyncio.to_thread(examine, source.descriptor)
-        await self.services.conversions.convert(found, recipe, result.descriptor)
+    async def _recipe_so_far(self) -> Recipe | None:
+        """The recipe, if what is there of the form has one; loudness takes more than one look."""
+        try:
+            recipe = await self._recipe()
+        except SonotecaError:
+            return None
+        return recipe if recipe.normalize_lufs is None else None
+
+    async def _convert(self, part: Spool, recipe: Recipe) -> Spool:
+        """The result, in a file that the caller closes."""
+        source = await asyncio.to_thread(examine, part.descriptor)
+        assert self.head_start is not None
+        begun = await self.head_start.finish(source, recipe)
+        if begun is not None:
+            return begun
+        result = await asyncio.to_thread(self.begin_part)
+        try:
+            await self.services.conversions.convert(source, recipe, result.descriptor)
+        except BaseException:
+            result.close()
+            raise
+        return result
 
     async def _send(self, result: Spool, recipe: Recipe) -> None:
         size = result.size

@@ -15,6 +15,7 @@ from sonoteca_server.jobs import ffmpeg as programs
 from sonoteca_server.jobs import jail, levelling, reports
 from sonoteca_server.jobs.encoding import DESCRIBING, MIXABLE, Work, measuring, reading, writing
 from sonoteca_server.jobs.ffmpeg import Ffmpeg
+from sonoteca_server.jobs.jail import Feed
 from sonoteca_server.jobs.sources import Source, UndecodableError
 from sonoteca_shared.errors import BadRequestError, SonotecaError
 from sonoteca_shared.recipes import FLOAT, Recipe
@@ -101,9 +102,17 @@ class Conversions:
         if len(self._asked) >= self._at_once + MOST_WAITING:
             raise ConversionsFullError
 
-    async def convert(self, source: Source, recipe: Recipe, target: int) -> None:
+    @property
+    def is_idle(self) -> bool:
+        """Whether one more would not have to wait."""
+        return not self._turns.locked()
+
+    async def convert(
+        self, source: Source, recipe: Recipe, target: int, feed: Feed | None = None
+    ) -> None:
         """Write what the recipe makes of the source to an open, empty file.
 
+        `feed` writes the source to a pipe, where it is not all there yet; it can be read once only.
         Waits for its turn. Cancelled, it leaves no process behind. UndecodableError when ffmpeg
         cannot make sense of the source, UnfitError or BadRequestError when the recipe is not for
         this sound, NoSpaceError when the result does not fit.
@@ -113,7 +122,7 @@ class Conversions:
             work = await self._describe(found, source, recipe)
             _check_fit(work)
             gain = await self._level(work)
-            said = await self._pass(work, writing(work, gain), target)
+            said = await self._pass(work, writing(work, gain), target, feed)
         _check_result(work, said)
 
     @contextlib.asynccontextmanager
@@ -165,14 +174,19 @@ class Conversions:
             raise UndecodableError("its loudness could not be measured")
         return measured
 
-    async def _pass(self, work: Work, how: list[str], target: int = DEVNULL) -> str:
+    async def _pass(
+        self, work: Work, how: list[str], target: int = DEVNULL, feed: Feed | None = None
+    ) -> str:
         """One run over the whole source; what was said."""
         source, room = work.source, await asyncio.to_thread(self._room)
         limits = jail.Limits(cpu_s=_SECONDS + source.size // _BYTES_A_SECOND, file_size=room)
-        os.lseek(source.descriptor, 0, os.SEEK_SET)
         program = [*reading(work.ffmpeg, source), *how]
         try:
-            ended = await jail.run(program, limits, stdin=source.descriptor, stdout=target)
+            if feed is None:
+                os.lseek(source.descriptor, 0, os.SEEK_SET)
+                ended = await jail.run(program, limits, stdin=source.descriptor, stdout=target)
+            else:
+                ended = await jail.run_fed(program, limits, feed, stdout=target)
         except jail.TooSlowError as error:
             raise UndecodableError("converting it takes too long") from error
         if ended.status:

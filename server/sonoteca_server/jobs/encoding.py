@@ -33,7 +33,12 @@ _LINEAR = {
     ("flac", "16"): ("flac", "s16"),
     ("flac", "24"): ("flac", "s32"),
 }
-_CODED = {"mp3": "libmp3lame", "ogg": "libvorbis", "opus": "libopus", "m4a": "aac"}
+_CODED = {
+    "mp3": ("libmp3lame", "fltp"),
+    "ogg": ("libvorbis", "fltp"),
+    "opus": ("libopus", "flt"),
+    "m4a": ("aac", "fltp"),
+}
 _BITRATES = {"mp3": 192_000, "m4a": 192_000}
 _MUXERS = {
     "wav": ("-f", "wav", "-rf64", "auto"),
@@ -100,7 +105,7 @@ def writing(work: Work, gain: list[str]) -> list[str]:
     depth = depth_of(work.shape, recipe)
     filters = [*_region(recipe), *_remix(work), *gain, _samples(work, depth, exact=not gain)]
     if recipe.format in _CODED:
-        coding = ["-c:a", _CODED[recipe.format]]
+        coding = ["-c:a", _CODED[recipe.format][0]]
         if bitrate := recipe.bitrate or _BITRATES.get(recipe.format):
             coding += "-b:a", str(bitrate)
     else:
@@ -148,14 +153,20 @@ def _samples(work: Work, depth: str, *, exact: bool) -> str:
         resampler = "resampler=soxr:precision=28" if work.ffmpeg.has_soxr else "filter_size=64"
         options += f"osr={recipe.samplerate}", resampler
         exact = False
-    if recipe.format not in _CODED:
+    if recipe.format in _CODED:
+        options.append(f"osf={_CODED[recipe.format][1]}")
+    else:
         options.append(f"osf={_LINEAR[recipe.format, depth][1]}")
         exact = exact and not _remix(work) and shape.bits > 0
         if depth not in ("32", FLOAT) and not (exact and shape.bits <= int(depth)):
             options.append("dither_method=triangular")
             if depth == "24":
-                # Single precision has no bits left for noise below the 24th.
-                options.append("output_sample_bits=24:internal_sample_fmt=dblp")
+                options.append("output_sample_bits=24")
+        if not exact:
+            # In whole numbers soxr adds noise of its own, another each time; and for 24 bits single
+            # precision is not enough.
+            precise = "fltp" if depth in ("8", "16") else "dblp"
+            options.append(f"internal_sample_fmt={precise}")
     return "=".join(filter(None, ("aresample", ":".join(options))))
 
 

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 _LAUNCHER = str(Path(__file__).with_name("launch.py"))
 _SAID = 64 << 10
+_PIPE = 1 << 20
+_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of Linux, which not every Python names
+Feed = Callable[[int], Awaitable[None]]
 _PIECE = 16 << 10
 # Beside others on a busy machine a second of work may take many of the clock.
 _PATIENCE = 20
@@ -71,6 +75,34 @@ async def run(program: Sequence[str], limits: Limits, *, stdin: int, stdout: int
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+
+
+async def run_fed(program: Sequence[str], limits: Limits, feed: Feed, *, stdout: int) -> Ended:
+    """As `run`, with a pipe as standard input; `feed` is given its other end, and closes nothing.
+
+    What `feed` raises is raised, but for a program that has stopped to read.
+    """
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, _SET_PIPE_SIZE, _PIPE)
+    feeding = asyncio.create_task(_feed(feed, writer))
+    try:
+        ended = await run(program, limits, stdin=reader, stdout=stdout)
+    finally:
+        # Without a reader the next write fails, so that feeding ends by itself.
+        os.close(reader)
+        await asyncio.wait({feeding})
+        trouble = feeding.exception()
+    if trouble is not None:
+        raise trouble
+    return ended
+
+
+async def _feed(feed: Feed, writer: int) -> None:
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            await feed(writer)
+    finally:
+        os.close(writer)
 
 
 @cache

@@ -86,18 +86,23 @@ async def look_up(host: str, port: int) -> list[str]:
 
 
 class Outward:
-    """The way from this server to others; `idle_s` is how long one of them may be silent."""
+    """The way from this server to others.
+
+    `idle_s` is how long one of them may be silent, `connect_s` how long connecting may take.
+    """
 
     def __init__(
         self,
         guard: Guard,
         *,
         idle_s: float,
+        connect_s: float = CONNECT_S,
         resolve: Resolve = look_up,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._guard = guard
         self._idle_s = idle_s
+        self._connect_s = connect_s
         self._resolve = resolve
         self._tls = tls or ssl.create_default_context()
 
@@ -133,13 +138,13 @@ class Outward:
     async def _connect(self, target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         self._guard.check_target(target)
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(self._connect_s):
                 addresses = await self._addresses(target)
                 self._guard.check_addresses(target, addresses)
                 return await self._connect_first(target, addresses[:_MOST_ADDRESSES])
         except TimeoutError:
             raise CannotConnectError(
-                f"{target.place} did not answer within {CONNECT_S:.0f} seconds"
+                f"{target.place} did not answer within {self._connect_s:.0f} seconds"
             ) from None
 
     async def _addresses(self, target: Target) -> list[str]:
@@ -163,7 +168,7 @@ class Outward:
         failed: Exception | None = None
         for address in addresses:
             try:
-                async with asyncio.timeout(CONNECT_S / len(addresses)):
+                async with asyncio.timeout(self._connect_s / len(addresses)):
                     return await self._connect_to(target, address)
             except ssl.SSLCertVerificationError as error:
                 raise CertificateError(f"{target.place}: {error.verify_message}") from error

@@ -106,6 +106,30 @@ def examine(descriptor: int, *, as_is: bool = False) -> Source:
     return Source(descriptor, size, is_wav=False, shape=None, frames=promise.frames, seeks=seeks)
 
 
+def anticipate(descriptor: int) -> Source | None:
+    """What a file that still grows will turn out to be, when all comes that its head promises.
+
+    None for all but a WAV that ends with its sound, as far as can be seen.
+    """
+    there = os.fstat(descriptor).st_size
+
+    def read(at: int, count: int) -> bytes:
+        return os.pread(descriptor, count, at)
+
+    head = read(0, 12)
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        return None
+    size = 8 + int.from_bytes(head[4:8], "little")
+    try:
+        told = describe(read, size)
+    except NotAWavError:
+        return None
+    sound_ends = told.facts.data_offset + told.facts.data_size
+    if size <= there or not 0 <= size - sound_ends <= 1:
+        return None
+    return _wav(descriptor, size, told, as_is=True)
+
+
 def _wav(descriptor: int, size: int, told: Description, *, as_is: bool) -> Source:
     facts = told.facts
     is_cut = any(finding.code == "wav.truncated" for finding in facts.findings)

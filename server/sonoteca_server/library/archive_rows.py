@@ -35,6 +35,9 @@ _HASH = re.compile("[0-9a-f]{40}")
 # An archive that nobody has finished in so long never will be.
 _ABANDONED_S = 7 * 86_400.0
 
+# So many rows are written at a time: all of a large archive would take much memory.
+_AT_ONCE = 5_000
+
 ArchiveRow = Row[*tuple[Any, ...]]
 
 
@@ -144,23 +147,24 @@ def add_sounds(
     connection: Connection, archive: int, chosen: Sequence[Chosen], missing: Sequence[FileError]
 ) -> None:
     """Note the sounds of an archive, which are there, and those that are not."""
-    ready = [
-        {
-            "archive": archive,
-            "position": position,
-            "state": READY,
-            "object": each.object,
-            "name": entry_name(each.folder, each.name),
-        }
-        for position, each in enumerate(chosen)
-    ]
+    for start in range(0, len(chosen), _AT_ONCE):
+        ready = [
+            {
+                "archive": archive,
+                "position": position,
+                "state": READY,
+                "object": each.object,
+                "name": entry_name(each.folder, each.name),
+            }
+            for position, each in enumerate(chosen[start : start + _AT_ONCE], start)
+        ]
+        connection.execute(members.insert(), ready)
     failed = [
         {"archive": archive, "position": position, "state": FAILED} | msgspec.to_builtins(each)
-        for position, each in enumerate(missing, len(ready))
+        for position, each in enumerate(missing, len(chosen))
     ]
-    for rows in (ready, failed):
-        if rows:
-            connection.execute(members.insert(), rows)
+    if failed:
+        connection.execute(members.insert(), failed)
 
 
 def pending(connection: Connection, archive_hash: str) -> list[Pending]:

@@ -16,6 +16,8 @@ class Spool:
     """
 
     def __init__(self, folder: Path) -> None:
+        # Not the file's own place, which readers of the same file would share.
+        self._end = 0
         with full_disk_told():
             self._fd, path = tempfile.mkstemp(dir=folder)
             os.unlink(path)  # noqa: PTH108 - what mkstemp gives is text
@@ -35,7 +37,9 @@ class Spool:
         rest = memoryview(data)
         with full_disk_told():
             while rest:
-                rest = rest[os.write(self._fd, rest) :]
+                written = os.pwrite(self._fd, rest, self._end)
+                self._end += written
+                rest = rest[written:]
 
     def read_at(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes from `offset`."""
