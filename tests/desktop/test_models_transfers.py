@@ -95,6 +95,11 @@ def keys(model: TransfersModel) -> list[int]:
         (transfer(1, State.HASHING, kind=Kind.UPLOAD), "Checking 412 of 980 MB"),
         (transfer(1, State.VERIFYING), "Checking 980 MB"),
         (transfer(1, State.DONE), "980 MB · verified"),
+        (transfer(1, State.DONE, is_computed=True), "980 MB · complete"),
+        (transfer(1, State.PREPARING, total=0), "The server is preparing it"),
+        (transfer(1, State.PREPARING, note="Nearly there"), "Nearly there"),
+        (transfer(1, State.QUEUED, total=0), "Waiting for its turn"),
+        (transfer(1, State.PAUSED, total=0), "Paused"),
         (transfer(1, State.DONE, kind=Kind.UPLOAD, note="already there"), "980 MB · already there"),
         (transfer(1, State.WAITING, note="The server is busy"), "The server is busy"),
         (
@@ -112,6 +117,7 @@ def test_each_state_in_words(shown: Transfer, words: str) -> None:
     ("state", "actions"),
     [
         (State.HASHING, (Action.PAUSE, Action.CANCEL)),
+        (State.PREPARING, (Action.PAUSE, Action.CANCEL)),
         (State.RUNNING, (Action.PAUSE, Action.CANCEL)),
         (State.PAUSED, (Action.RESUME, Action.CANCEL)),
         (State.WAITING, (Action.RETRY, Action.PAUSE, Action.CANCEL)),

@@ -313,7 +313,9 @@ def test_two_thousand_files_are_no_burden(desk: Desk) -> None:
     keys = desk.queue.download_all(sounds, desk.sounds)
     assert len(set(keys)) == 2000
     desk.until(lambda: len(desk.server.asked) == 3)
-    assert threading.active_count() < 15
+    # Pools of servers that other tests ran in this process may still be there.
+    threads = [each for each in threading.enumerate() if each.name.startswith("transfer")]
+    assert len(threads) < 12
     waiting = [each for each in desk.queue.snapshot() if each.state is State.QUEUED]
     assert len(waiting) == 1997
     again = [each for each in desk.queue.snapshot() if each.state is State.QUEUED]

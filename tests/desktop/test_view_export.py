@@ -208,7 +208,7 @@ def test_a_zip_needs_a_name_and_gets_its_ending(
 def test_what_is_no_link_is_told_before_the_server_is_asked(
     qtbot: QtBot, theme: Theme, tmp_path: Path, window: QWidget, text: str, says: str
 ) -> None:
-    dialog = LinksDialog(theme, tmp_path, window)
+    dialog = LinksDialog(theme, [], tmp_path, window)
     dialog.open()
     lines = field(dialog, "zipLinks")
     assert isinstance(lines, QPlainTextEdit)

@@ -182,6 +182,21 @@ def test_a_server_that_is_not_ready_is_waited_for(
     desk.until_state(key, State.DONE)
 
 
+def test_while_the_server_works_it_can_be_paused_and_goes_on_when_the_network_is_back(
+    proxy: FaultProxy, desk: Workplace, sound: Sound
+) -> None:
+    silent = stall(head=False)
+    proxy.spoil(FILE, silent, silent)
+    [key] = desk.queue.export_all([sound], {"format": "flac"}, desk.sounds)
+    desk.until(lambda: len(proxy.asked(FILE)) == 1)
+    assert desk[key].state is State.PREPARING
+    desk.queue.pause(key)
+    desk.queue.resume(key)
+    desk.until(lambda: len(proxy.asked(FILE)) == 2)  # the first has let go
+    desk.queue.retry_waiting()
+    desk.until_state(key, State.DONE)
+
+
 def test_what_cannot_be_converted_is_told_in_the_servers_words(
     proxy: FaultProxy, desk: Workplace, sound: Sound
 ) -> None:

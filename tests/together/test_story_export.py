@@ -201,6 +201,10 @@ def test_links_come_as_a_zip_and_what_is_missing_is_shown(
         assert listed is not None
         assert listed.toPlainText().startswith(gone)
         qtbot.keyClick(shown, Qt.Key.Key_Escape)
+        question = ask(qtbot, client, Command.ZIP_LINKS, LinksDialog)
+        lines = question.findChild(QPlainTextEdit, "zipLinks")
+        assert lines is not None
+        assert lines.toPlainText() == f"{good}\n{gone}"
     assert contents(there / "found.zip") == ["MANIFEST.json", "good.wav"]
 
 

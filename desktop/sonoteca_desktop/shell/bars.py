@@ -20,7 +20,7 @@ from sonoteca_desktop.shell import words
 from sonoteca_desktop.shell.reports import ENDED
 from sonoteca_desktop.transfers.queue import State, Transfer
 
-_MOVING = frozenset({State.HASHING, State.RUNNING, State.VERIFYING})
+_MOVING = frozenset({State.PREPARING, State.HASHING, State.RUNNING, State.VERIFYING})
 
 
 class Bars:
@@ -74,4 +74,6 @@ def _label(transfer: Transfer) -> str:
     label = words.printable(transfer.name)
     if transfer.state is State.HASHING:
         return f"reading {label}"
+    if transfer.state is State.PREPARING:
+        return f"waiting for {label}"
     return f"checking {label}" if transfer.state is State.VERIFYING else label

@@ -159,6 +159,10 @@ class TransferQueue:
         """The server or the network is back: nothing has to wait for it any longer."""
         with self._roster.changing():
             self._roster.hold_no_longer()
+            # What it makes it is asked for anew: over a line of before no answer may ever come.
+            for entry in self._roster.choose(lambda each: each.row.state is State.PREPARING):
+                if entry.control is not None:
+                    entry.control.stop()
         self._ask(
             Event.RETRY, {each.key for each in self.snapshot() if each.state is State.WAITING}
         )

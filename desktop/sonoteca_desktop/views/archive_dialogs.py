@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -123,9 +124,15 @@ class ZipDialog(ArchiveQuestion):
 
 
 class LinksDialog(ArchiveQuestion):
-    """Asks for links to files that the server fetches and puts into one zip."""
+    """Asks for links to files that the server fetches and puts into one zip.
 
-    def __init__(self, theme: Theme, folder: Path, parent: QWidget | None = None) -> None:
+    What it was asked for the last time stands there again: one wrong link of a hundred is mended,
+    not typed anew.
+    """
+
+    def __init__(
+        self, theme: Theme, links: Sequence[str], folder: Path, parent: QWidget | None = None
+    ) -> None:
         super().__init__(
             theme,
             "Archive from links",
@@ -138,6 +145,8 @@ class LinksDialog(ArchiveQuestion):
         self._lines = QPlainTextEdit(self)
         self._lines.setObjectName("zipLinks")
         self._lines.setPlaceholderText("https://example.org/one.wav\nhttps://example.org/two.wav")
+        self._lines.setPlainText("\n".join(links))
+        self._lines.selectAll()
         self._lines.setTabChangesFocus(True)
         self._lines.setFixedHeight(_LINES_HEIGHT)
         self.form.add("links", "Links, one a line", self._lines)

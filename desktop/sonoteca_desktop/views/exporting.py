@@ -57,6 +57,7 @@ class Exporting(QObject):
         self._folder = folder
         self._options = dict(options)
         self._wanted: list[Sound] = []
+        self._links: tuple[str, ...] = ()
         self._reached = False
         commands = window.commands
         commands[Command.EXPORT].triggered.connect(self._ask_export)
@@ -104,13 +105,14 @@ class Exporting(QObject):
             self._offers.ask_collections()
 
     def _ask_links(self) -> None:
-        self._open(LinksDialog(self._theme, self._folder, self._window))
+        self._open(LinksDialog(self._theme, self._links, self._folder, self._window))
 
     def _open(self, dialog: ArchiveQuestion) -> None:
         dialog.wanted.connect(self._want_archive)
         dialog.open()
 
     def _want_archive(self, wish: Wish, path: Path) -> None:
+        self._links = wish.urls or self._links
         self._remember(path.parent)
         self.archiveRequested.emit(wish, path)
 
