@@ -7,7 +7,7 @@ import hashlib
 import random
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,8 @@ import pytest
 from sqlalchemy import select
 
 from sonoteca_server.catalog.schema import objects
+from sonoteca_server.jobs import fetch
+from sonoteca_server.jobs.addresses import Target, parse_url
 from sonoteca_server.library.archive_rows import OnError
 from tests.kit.archiving import Archiving, Made
 from tests.kit.jobs import World, in_world
@@ -97,6 +99,30 @@ def test_an_archive_that_is_to_fail_does_so_with_the_first_file_that_does_not_co
         assert list(archiving.parts.list_keys()) == []
 
     in_world(database, tmp_path, work)
+
+
+def test_what_nobody_foresaw_of_one_file_costs_no_other(
+    tmp_path: Path, database: str, remote: Upstream, monkeypatch: pytest.MonkeyPatch,
+    claim_errors: Callable[[str], None],
+) -> None:  # fmt: skip
+    def parse_odd(url: str) -> Target:
+        if url.endswith("/odd.wav"):
+            raise RuntimeError("a fault of ours")
+        return parse_url(url)
+
+    monkeypatch.setattr(fetch, "parse_url", parse_odd)
+
+    async def work(world: World) -> None:
+        archiving = Archiving(world, tmp_path, remote)
+        urls = [remote.url("/odd.wav"), remote.url("/a.wav", File(b"sound"))]
+        made = await archiving.made(urls)
+        assert (made.state, made.files) == ("completed", {"a.wav": b"sound"})
+        assert [each.code for each in made.errors] == ["internal"]
+        job = await world.jobs.get(archiving.told[0].hash)
+        assert job.attempts == 1
+
+    in_world(database, tmp_path, work)
+    claim_errors("file 0 of archive")
 
 
 def test_an_archive_of_which_nothing_came_has_failed(

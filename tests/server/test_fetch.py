@@ -100,7 +100,7 @@ def test_a_file_that_is_cut_three_times_comes_whole_and_no_byte_twice(remote: Up
     assert file.sent == len(DATA)
 
 
-@pytest.mark.parametrize("etag", ["", 'W/"one"', "one"])
+@pytest.mark.parametrize("etag", ["", 'W/"one"', "one", '"ä"', '"☃"', f'"{1001 * "x"}"'])
 def test_without_a_strong_etag_a_cut_file_begins_anew(remote: Upstream, etag: str) -> None:
     file = File(DATA, etag=etag, cuts=(1_000_000,))
     assert fetch(remote, remote.url("/a.wav", file))[1] == DATA

@@ -188,6 +188,12 @@ def test_retry_after_is_waited_for_by_all_files_of_the_host(remote: Upstream, st
     assert min(at for _, at in came[1:]) - came[0][1] >= 0.9
 
 
+@pytest.mark.parametrize("wait", ["soon", "-1", "²", "Mon, 1 Jan 99999999999 00:00:00 GMT"])
+def test_a_retry_after_that_means_nothing_is_none(remote: Upstream, wait: str) -> None:
+    busy: Answer = lambda visit: visit.head(503, Retry_After=wait, Content_Length=0)  # noqa: E731
+    assert fetch(remote, remote.url("/a.wav", then(busy, File(DATA))))[1] == DATA
+
+
 def test_who_says_to_come_back_after_the_time_is_over_is_not_waited_for(remote: Upstream) -> None:
     busy: Answer = lambda visit: visit.head(503, Retry_After=3600, Content_Length=0)  # noqa: E731
     assert refused(remote, remote.url("/a.wav", busy)).code == "http-status"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog import jobs as job_rows
@@ -31,8 +33,21 @@ from sonoteca_server.storage.growing import GrowingParts
 from sonoteca_shared.errors import BadRequestError, NoSpaceError, SonotecaError
 
 _TELL_EVERY_S = 1.0
-# What says that one file will not come; all else is the trouble of the whole job.
+# What says that one file will not come, as does what nobody foresaw.
 _NO_FILE = (ExchangeError, BadRequestError, NoSpaceError)
+# The trouble of the whole job: it was lost or cancelled, or the catalogue or the disk is broken.
+_NO_JOB = (SonotecaError, SQLAlchemyError, OSError)
+
+log = logging.getLogger(__name__)
+
+
+class _UnforeseenError(SonotecaError):
+    """One file met what nobody foresaw."""
+
+    code = "internal"
+
+    def __init__(self) -> None:
+        super().__init__("something went wrong on the server; its log says what")
 
 
 class _EnoughError(Exception):
@@ -128,13 +143,23 @@ class ArchiveJob:
             fetched = await self._fetcher.fetch(url, landing)
             await self._keep(ledger, landing, fetched, url, positions)
         except _NO_FILE as error:
-            fail = partial(_note_failed, ledger.archive, positions, error)
-            await ledger.settle(str(positions[0]), fail, files=len(positions), size=0)
-            if on_error == OnError.FAIL:
-                raise _EnoughError from error
+            await self._fail(ledger, on_error, positions, error)
+        except _NO_JOB:
+            raise
+        except Exception:
+            log.exception("file %d of archive %s has failed", positions[0], ledger.archive)
+            await self._fail(ledger, on_error, positions, _UnforeseenError())
         finally:
             landing.close()
         await landing.discard()
+
+    async def _fail(
+        self, ledger: Ledger, on_error: OnError, positions: list[int], error: SonotecaError
+    ) -> None:
+        fail = partial(_note_failed, ledger.archive, positions, error)
+        await ledger.settle(str(positions[0]), fail, files=len(positions), size=0)
+        if on_error == OnError.FAIL:
+            raise _EnoughError from error
 
     async def _keep(
         self, ledger: Ledger, landing: Landing, fetched: Fetched, url: str, positions: list[int]
@@ -176,9 +201,8 @@ class ArchiveJob:
 
     def _give_up(self, archive: str, connection: Connection) -> None:
         """End an archive whose job has failed in ways that nobody foresaw."""
-        for each in rows.pending(connection, archive):
-            detail = "something went wrong on the server; its log says what"
-            rows.note_failed(connection, archive, each.position, "internal", detail)
+        positions = [each.position for each in rows.pending(connection, archive)]
+        _note_failed(archive, positions, _UnforeseenError(), connection)
         self._finish(archive, connection)
 
     async def _drop(self, keys: Iterable[str]) -> None:
