@@ -41,6 +41,7 @@ class Archiving:
         *,
         allow: str = "",
         max_bytes: int = 0,
+        pause_s: float = 0.0,
     ) -> None:
         self.world = world
         self.folder = folder
@@ -53,7 +54,7 @@ class Archiving:
 
         self.archives = Archives(world.catalog, self.blobs, world.news.set, tell, expiry_s=60.0)
         guard = Guard(parse_allow(remote.place if remote else allow))
-        fetcher = Fetcher(Outward(guard, idle_s=10.0), max_s=60.0, pause=lambda _: 0.0)
+        fetcher = Fetcher(Outward(guard, idle_s=10.0), max_s=60.0, pause=lambda _: pause_s)
         limits = Limits(max_bytes, lambda count: self.blobs.check_room(count, least=0))
         self.job = ArchiveJob(
             world.catalog,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import random
 import threading
@@ -123,6 +124,33 @@ def test_what_nobody_foresaw_of_one_file_costs_no_other(
 
     in_world(database, tmp_path, work)
     claim_errors("file 0 of archive")
+
+
+def test_files_that_wait_for_another_try_keep_nothing_open(
+    tmp_path: Path, database: str, remote: Upstream
+) -> None:
+    def cut(visit: Visit) -> None:
+        visit.head(ETag='"one"', Content_Length=10)
+        visit.send(b"x")
+
+    async def work(world: World) -> None:
+        archiving = Archiving(world, tmp_path, remote, pause_s=30.0)
+        urls = [remote.url(f"/{n}.wav", cut) for n in range(40)]
+        archive = await archiving.order(urls)
+        async with archiving.working():
+            await archiving.until(lambda _: begun() == len(urls) and not open_parts(), archive)
+
+    def begun() -> int:
+        return len(list((tmp_path / "fetching").iterdir()))
+
+    def open_parts() -> int:
+        count = 0
+        for link in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                count += link.readlink().parent == tmp_path / "fetching"
+        return count
+
+    in_world(database, tmp_path, work)
 
 
 def test_an_archive_of_which_nothing_came_has_failed(

@@ -27,6 +27,12 @@ class Memory:
         self.data = bytearray()
         self.standing = Standing()
 
+    async def open(self) -> None:
+        """Memory is always open."""
+
+    async def close(self) -> None:
+        """And stays."""
+
     async def begin(self, standing: Standing) -> None:
         """Drop what is beyond the standing, which is all unless it goes on."""
         del self.data[standing.offset :]

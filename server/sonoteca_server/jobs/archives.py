@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog import jobs as job_rows
-from sonoteca_server.jobs.fetch import Fetched, Fetcher
+from sonoteca_server.jobs.fetch import AT_ONCE, Fetched, Fetcher
 from sonoteca_server.jobs.landing import Landing, Limits
 from sonoteca_server.jobs.ledger import Ledger
 from sonoteca_server.jobs.outward import ExchangeError
@@ -85,6 +85,8 @@ class ArchiveJob:
         self._fetcher = fetcher
         self._told = told
         self._limits = limits
+        # What is whole is open once more, and never all of a large archive together.
+        self._keeping = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, task: Task) -> dict[str, Any]:
         """Fetch what is pending, and close the archive."""
@@ -139,9 +141,9 @@ class ArchiveJob:
     ) -> None:
         landing = Landing(str(positions[0]), ledger, self._parts, self._limits)
         try:
-            await landing.open()
             fetched = await self._fetcher.fetch(url, landing)
-            await self._keep(ledger, landing, fetched, url, positions)
+            async with self._keeping:
+                await self._keep(ledger, landing, fetched, url, positions)
         except _NO_FILE as error:
             await self._fail(ledger, on_error, positions, error)
         except _NO_JOB:
@@ -150,7 +152,7 @@ class ArchiveJob:
             log.exception("file %d of archive %s has failed", positions[0], ledger.archive)
             await self._fail(ledger, on_error, positions, _UnforeseenError())
         finally:
-            landing.close()
+            await landing.close()
         await landing.discard()
 
     async def _fail(

@@ -53,6 +53,14 @@ class Sink(Protocol):
         """How far the file has come."""
         ...
 
+    async def open(self) -> None:
+        """Get ready for more bytes, in a turn; what is there may turn out to be less."""
+        ...
+
+    async def close(self) -> None:
+        """Hold nothing open until the next turn, and lose no byte."""
+        ...
+
     async def begin(self, standing: Standing, /) -> None:
         """Drop what is there: the file begins anew, as this entity; refuses one that is too long.
 
@@ -133,11 +141,14 @@ class Fetcher:
                 began = clock()
                 try:
                     async with asyncio.timeout(left):
+                        await sink.open()
                         return await self._attempt(target, sink)
                 except TimeoutError:
                     raise self._too_slow(target) from None
                 except ExchangeError as error:
                     failure = error
+                finally:
+                    await sink.close()
                 left -= clock() - began
             tries = 0 if sink.standing.offset > furthest + _PROGRESS else tries + 1
             furthest = max(furthest, sink.standing.offset)
