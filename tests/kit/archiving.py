@@ -42,6 +42,7 @@ class Archiving:
         allow: str = "",
         max_bytes: int = 0,
         pause_s: float = 0.0,
+        max_s: float = 60.0,
     ) -> None:
         self.world = world
         self.folder = folder
@@ -63,6 +64,7 @@ class Archiving:
             fetcher,
             tell,
             limits,
+            max_s=max_s,
         )
 
     @property

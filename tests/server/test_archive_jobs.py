@@ -153,6 +153,34 @@ def test_files_that_wait_for_another_try_keep_nothing_open(
     in_world(database, tmp_path, work)
 
 
+def test_archives_that_do_not_get_on_keep_no_other_waiting(
+    tmp_path: Path, database: str, remote: Upstream
+) -> None:
+    async def work(world: World) -> None:
+        other = f"localhost:{remote.port}"
+        archiving = Archiving(world, tmp_path, allow=f"{remote.place},{other}")
+        slow = [await archiving.order([remote.url("/slow.wav", Visit.stall)]) for _ in range(8)]
+        remote.url("/a.wav", File(b"sound"))
+        assert (await archiving.made([f"http://{other}/a.wav"])).state == "completed"
+        assert {(await archiving.find(each)).state for each in slow} == {"in-progress"}
+
+    in_world(database, tmp_path, work)
+
+
+def test_an_archive_ends_with_what_is_there_when_its_time_is_over(
+    tmp_path: Path, database: str, remote: Upstream
+) -> None:
+    async def work(world: World) -> None:
+        archiving = Archiving(world, tmp_path, remote, max_s=2.0)
+        urls = [remote.url("/slow.wav", Visit.stall), remote.url("/a.wav", File(b"sound"))]
+        made = await archiving.made(urls)
+        assert (made.state, made.files) == ("completed", {"a.wav": b"sound"})
+        assert [each.code for each in made.errors] == ["too-slow"]
+        assert list(archiving.parts.list_keys()) == []
+
+    in_world(database, tmp_path, work)
+
+
 def test_an_archive_of_which_nothing_came_has_failed(
     tmp_path: Path, database: str, remote: Upstream
 ) -> None:

@@ -56,13 +56,14 @@ def fetch(
     sink: Memory | None = None,
     *,
     idle_s: float = 5.0,
+    slow_s: float = 5.0,
     max_s: float = 15.0,
 ) -> tuple[Fetched, bytes]:
     """What came of fetching this URL."""
     sink = sink or Memory()
 
     async def run() -> Fetched:
-        outward = Outward(Guard(parse_allow(remote.place)), idle_s=idle_s)
+        outward = Outward(Guard(parse_allow(remote.place)), idle_s=idle_s, slow_s=slow_s)
         fetcher = Fetcher(outward, max_s=max_s, pause=lambda _: 0.0)
         return await fetcher.fetch(url, sink)
 
@@ -72,11 +73,11 @@ def fetch(
 
 
 def refused(
-    remote: Upstream, url: str, *, idle_s: float = 5.0, max_s: float = 15.0
+    remote: Upstream, url: str, *, idle_s: float = 5.0, slow_s: float = 5.0, max_s: float = 15.0
 ) -> SonotecaError:
     """The error that fetching this URL ends with."""
     with pytest.raises(SonotecaError) as failed:
-        fetch(remote, url, idle_s=idle_s, max_s=max_s)
+        fetch(remote, url, idle_s=idle_s, slow_s=slow_s, max_s=max_s)
     return failed.value
 
 

@@ -221,6 +221,22 @@ def test_a_file_that_never_ends_is_given_up_when_its_time_is_over(
     assert refused(remote, remote.url("/a.wav", answer), max_s=0.5).code == "too-slow"
 
 
+def test_a_server_that_sends_next_to_nothing_is_given_up(remote: Upstream) -> None:
+    assert refused(remote, remote.url("/a.wav", slow), slow_s=0.2).code == "slow"
+    assert len(remote.visits) == 6
+
+
+def test_who_sends_enough_between_its_pauses_is_waited_for(remote: Upstream) -> None:
+    def halting(visit: Visit) -> None:
+        visit.head(Content_Length=len(DATA))
+        for start in range(0, len(DATA), 500_000):
+            visit.pause(0.2)
+            visit.send(DATA[start : start + 500_000])
+
+    assert fetch(remote, remote.url("/a.wav", halting), slow_s=0.9)[1] == DATA
+    assert len(remote.visits) == 1
+
+
 def test_what_ends_with_the_connection_is_taken_and_told_as_not_proven(remote: Upstream) -> None:
     def answer(visit: Visit) -> None:
         visit.head(Content_Type="audio/wav")

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog import jobs as job_rows
-from sonoteca_server.jobs.fetch import AT_ONCE, Fetched, Fetcher
+from sonoteca_server.jobs.fetch import AT_ONCE, Fetched, Fetcher, TooSlowError
 from sonoteca_server.jobs.landing import Landing, Limits
 from sonoteca_server.jobs.ledger import Ledger
 from sonoteca_server.jobs.outward import ExchangeError
@@ -33,6 +33,8 @@ from sonoteca_server.storage.growing import GrowingParts
 from sonoteca_shared.errors import BadRequestError, NoSpaceError, SonotecaError
 
 _TELL_EVERY_S = 1.0
+# How long an archive may be worked at: one that never ends would keep its place from others.
+MAX_S = 86_400.0
 # What says that one file will not come, as does what nobody foresaw.
 _NO_FILE = (ExchangeError, BadRequestError, NoSpaceError)
 # The trouble of the whole job: it was lost or cancelled, or the catalogue or the disk is broken.
@@ -68,6 +70,7 @@ class ArchiveJob:
     """Fetches what archives are to hold.
 
     `told` is called in the transaction that ends one. The bytes under way lie in `parts`.
+    What is not there after `max_s` seconds of work will not come.
     """
 
     def __init__(
@@ -78,6 +81,8 @@ class ArchiveJob:
         fetcher: Fetcher,
         told: Callable[[Connection, Finished], None],
         limits: Limits,
+        *,
+        max_s: float = MAX_S,
     ) -> None:
         self._catalog = catalog
         self._blobs = blobs
@@ -85,6 +90,7 @@ class ArchiveJob:
         self._fetcher = fetcher
         self._told = told
         self._limits = limits
+        self._max_s = max_s
         # What is whole is open once more, and never all of a large archive together.
         self._keeping = asyncio.Semaphore(AT_ONCE)
 
@@ -99,7 +105,7 @@ class ArchiveJob:
         settled = order.files - len(order.pending)
         ledger = Ledger(task, archive, files=order.files, settled=settled, size=order.size)
         try:
-            finished = await self._fill(ledger, order)
+            finished = await self._in_time(ledger, order)
         except ArchiveEndedError:
             await self._drop(ledger.keys)
             return {"archive": archive}
@@ -108,14 +114,31 @@ class ArchiveJob:
             raise
         except Exception:
             if task.attempt >= TRIES:
-                await ledger.end(partial(self._give_up, archive))
+                await ledger.end(partial(self._give_up, archive, _UnforeseenError()))
                 await self._drop(ledger.keys)
             raise
         if finished.state == ArchiveState.FAILED:
             raise GiveUpError("archive-failed", "files are missing: its status says which and why")
         return {"archive": archive, "unproven": ledger.unproven}
 
-    async def _fill(self, ledger: Ledger, order: _Order) -> Finished:
+    async def _in_time(self, ledger: Ledger, order: _Order) -> Finished:
+        end = partial(self._finish, ledger.archive)
+        limit = asyncio.timeout(self._max_s - ledger.ran_s)
+        try:
+            async with limit:
+                await self._fill(ledger, order)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            late = TooSlowError(
+                f"the archive was not whole after {self._max_s:.0f} seconds of work"
+            )
+            end = partial(self._give_up, ledger.archive, late)
+        finished = await ledger.end(end)
+        await self._drop(ledger.keys)
+        return finished
+
+    async def _fill(self, ledger: Ledger, order: _Order) -> None:
         places: dict[str, list[int]] = {}
         for each in order.pending:
             places.setdefault(each.url, []).append(each.position)
@@ -132,9 +155,6 @@ class ArchiveJob:
             # The first is what happened; the others were only told to stop.
             if not isinstance(failed.exceptions[0], _EnoughError):
                 raise failed.exceptions[0] from None
-        finished = await ledger.end(partial(self._finish, ledger.archive))
-        await self._drop(ledger.keys)
-        return finished
 
     async def _fetch(
         self, ledger: Ledger, on_error: OnError, url: str, positions: list[int]
@@ -201,11 +221,11 @@ class ArchiveJob:
         self._told(connection, finished)
         return finished
 
-    def _give_up(self, archive: str, connection: Connection) -> None:
-        """End an archive whose job has failed in ways that nobody foresaw."""
+    def _give_up(self, archive: str, error: SonotecaError, connection: Connection) -> Finished:
+        """End an archive of which nothing more comes, for this reason."""
         positions = [each.position for each in rows.pending(connection, archive)]
-        _note_failed(archive, positions, _UnforeseenError(), connection)
-        self._finish(archive, connection)
+        _note_failed(archive, positions, error, connection)
+        return self._finish(archive, connection)
 
     async def _drop(self, keys: Iterable[str]) -> None:
         for key in list(keys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -43,6 +44,12 @@ class Ledger:
         self._under_way = {place: _standing(entry) for place, entry in self._entries.items()}
         self._files, self._settled, self._size = files, settled, size
         self._writing = asyncio.Lock()
+        self._since = time.monotonic() - float(task.checkpoint.get("ran_s", 0.0))
+
+    @property
+    def ran_s(self) -> float:
+        """For how many seconds the archive was worked at, by this process and those before it."""
+        return time.monotonic() - self._since
 
     @property
     def progress(self) -> Progress:
@@ -110,7 +117,7 @@ class Ledger:
     async def _write(
         self, effect: Callable[[Connection], T], entries: dict[str, dict[str, Any]]
     ) -> T:
-        checkpoint = {"files": entries, "unproven": self.unproven}
+        checkpoint = {"files": entries, "unproven": self.unproven, "ran_s": self.ran_s}
         saving = asyncio.ensure_future(self._task.save_with(effect, checkpoint, self.progress))
         try:
             result = await asyncio.shield(saving)
