@@ -107,6 +107,20 @@ def test_a_file_that_is_cut_three_times_comes_whole_and_no_byte_twice(remote: Up
     assert file.sent == len(DATA)
 
 
+@pytest.mark.parametrize(("size", "cut"), [(10_000_000, 1_000_000), (400_000, 20_000)])
+def test_a_file_that_gets_on_by_little_at_a_time_comes_whole(
+    remote: Upstream, size: int, cut: int
+) -> None:
+    file = File((DATA * 4)[:size], cuts=(cut,) * (size // cut))
+    assert fetch(remote, remote.url("/a.wav", file))[1] == file.data
+    assert file.sent == size
+
+
+def test_a_file_that_gets_nowhere_is_given_up_after_six_tries(remote: Upstream) -> None:
+    assert refused(remote, remote.url("/a.wav", File(DATA, cuts=(1_000,) * 99))).code == "cut-off"
+    assert len(remote.visits) == 6
+
+
 @pytest.mark.parametrize("etag", ["", 'W/"one"', "one", '"ä"', '"☃"', f'"{1001 * "x"}"'])
 def test_without_a_strong_etag_a_cut_file_begins_anew(remote: Upstream, etag: str) -> None:
     file = File(DATA, etag=etag, cuts=(1_000_000,))

@@ -27,8 +27,8 @@ AT_ONCE = 8
 PER_HOST = 4
 _TRIES = 6
 _MOST_PAUSE_S = 60.0
-# So much more than ever before, and a server is taken for one that gets on.
-_PROGRESS = 1 << 20
+# So much more since the tries are counted, and a server is taken for one that gets on.
+_PROGRESS = 64 << 10
 
 
 class RedirectsError(ExchangeError):
@@ -135,7 +135,7 @@ class Fetcher:
         """
         target, tries, left = parse_url(url), 0, self._max_s
         clock = asyncio.get_running_loop().time
-        furthest = sink.standing.offset
+        counted_from = sink.standing.offset
         while True:
             async with self._turns.turn(target.host):
                 began = clock()
@@ -150,8 +150,9 @@ class Fetcher:
                 finally:
                     await sink.close()
                 left -= clock() - began
-            tries = 0 if sink.standing.offset > furthest + _PROGRESS else tries + 1
-            furthest = max(furthest, sink.standing.offset)
+            tries += 1
+            if sink.standing.offset >= counted_from + _PROGRESS:
+                tries, counted_from = 0, sink.standing.offset
             left -= await self._wait(target, failure, tries, left)
 
     async def _wait(self, target: Target, failure: ExchangeError, tries: int, left: float) -> float:
