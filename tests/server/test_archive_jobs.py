@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from sonoteca_server.catalog.schema import objects
 from sonoteca_server.jobs import fetch
 from sonoteca_server.jobs.addresses import Target, parse_url
 from sonoteca_server.library.archive_rows import OnError
+from sonoteca_server.storage.growing import GrowingPart
 from tests.kit.archiving import Archiving, Made
 from tests.kit.jobs import World, in_world
 from tests.kit.upstream import File, Upstream, Visit, upstream
@@ -276,6 +278,34 @@ def test_a_server_that_stops_leaves_the_bytes_for_the_next(
         assert file.sent <= len(DATA) - (16 << 20)
         assert remote.paths() == ["/a.wav", "/a.wav"]
 
+    in_world(database, tmp_path, work)
+
+
+def test_a_part_is_never_closed_beside_a_write(
+    tmp_path: Path, database: str, remote: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, closed, beside = threading.Event(), threading.Event(), []
+    append, close = GrowingPart.append, GrowingPart.close
+
+    def append_late(part: GrowingPart[Any], data: bytes) -> None:
+        begun.set()
+        beside.append(closed.wait(0.5))
+        append(part, data)
+
+    def close_noting(part: GrowingPart[Any]) -> None:
+        closed.set()
+        close(part)
+
+    async def work(world: World) -> None:
+        archiving = Archiving(world, tmp_path, remote)
+        await archiving.order([remote.url("/a.wav", File(b"sound"))])
+        async with archiving.working():
+            await asyncio.to_thread(begun.wait)
+        assert beside == [False]
+        assert closed.is_set()
+
+    monkeypatch.setattr(GrowingPart, "append", append_late)
+    monkeypatch.setattr(GrowingPart, "close", close_noting)
     in_world(database, tmp_path, work)
 
 

@@ -187,7 +187,7 @@ class ArchiveJob:
         self, ledger: Ledger, landing: Landing, fetched: Fetched, url: str, positions: list[int]
     ) -> None:
         """Make an object of a file that is whole, in one transaction with its members."""
-        kept = await keep_hidden(self._catalog, self._blobs, await landing.finish())
+        kept = await landing.finish(partial(keep_hidden, self._catalog, self._blobs))
         if not fetched.proven:
             ledger.unproven.append(url)
         note = partial(_note_fetched, ledger.archive, positions, fetched.name, kept)

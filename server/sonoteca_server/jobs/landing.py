@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import Any, ParamSpec, TypeVar
 
 from sonoteca_server.jobs.ledger import Ledger
 from sonoteca_server.jobs.replies import Standing
-from sonoteca_server.storage.growing import GrowingPart, GrowingParts, PartLostError
+from sonoteca_server.storage import Incoming
+from sonoteca_server.storage.growing import GrowingParts, PartLostError
 from sonoteca_shared.ids import new_id
 
 _CHECKPOINT_BYTES = 8 << 20
 _CHECKPOINT_S = 2.0
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +44,14 @@ class Landing:
         self._parts = parts
         self._limits = limits
         self._certain = _Certain(self.standing.offset)
+        self._working: asyncio.Future[Any] | None = None
 
     async def open(self) -> None:
         """Find what is there already; what another process still has, or lost, begins anew."""
         if self._part is None:
             return
         try:
-            await asyncio.to_thread(self._part.open, alone=True)
+            await self._run(self._part.open, alone=True)
         except PartLostError:
             self._part = None
             self._set(Standing())
@@ -61,7 +67,7 @@ class Landing:
             self._ledger.keys.add(self._key)
             await asyncio.to_thread(self._parts.begin, self._key)
             self._part = self._parts.resume(self._key, 0, _Nobody)
-            await asyncio.to_thread(self._part.open, alone=True)
+            await self._run(self._part.open, alone=True)
             self._certain = _Certain()
         self._set(standing)
 
@@ -69,23 +75,30 @@ class Landing:
         """Take the next bytes, and promise those so far now and then."""
         assert self._part is not None
         self._ledger.check(self._place, self._part.size + len(data), self._limits.max_bytes)
-        await asyncio.to_thread(self._part.append, data)
+        await self._run(self._part.append, data)
         self._set(replace(self.standing, offset=self._part.size))
         if self._certain.is_old(self._part.size):
             self._limits.check_room(0)
-            await asyncio.to_thread(self._part.sync)
+            await self._run(self._part.sync)
             await self._ledger.promise(self._place, self._key, self.standing)
             self._certain = _Certain(self._part.size)
 
-    async def finish(self) -> GrowingPart[_Nobody]:
-        """The part, which is whole, open and with the digests of all of it; PartLostError."""
+    async def finish(self, keep: Callable[[Incoming], Awaitable[T]]) -> T:
+        """What `keep` makes of the part, which is open and has the digests of all of it.
+
+        PartLostError when it is gone, or another process has it.
+        """
         assert self._part is not None
-        await asyncio.to_thread(self._part.open, alone=True)
-        await asyncio.to_thread(self._part.catch_up)
-        return self._part
+        await self._run(self._part.open, alone=True)
+        await self._run(self._part.catch_up)
+        return await self._unbroken(keep(self._part))
 
     async def close(self) -> None:
         """Leave the bytes for whoever goes on with them."""
+        if self._working is not None:
+            # Never beside a write: the number of a closed file may be another one's by now.
+            await asyncio.wait({self._working})
+            self._working.exception()
         if self._part is not None:
             self._part.close()
 
@@ -96,6 +109,14 @@ class Landing:
         if self._key:
             await asyncio.to_thread(self._parts.discard, self._key)
             self._ledger.keys.discard(self._key)
+
+    async def _run(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        return await self._unbroken(asyncio.to_thread(work, *args, **options))
+
+    async def _unbroken(self, work: Awaitable[T]) -> T:
+        """What comes of this, which uses the open part and goes on when we are cancelled."""
+        working = self._working = asyncio.ensure_future(work)
+        return await asyncio.shield(working)
 
     def _set(self, standing: Standing) -> None:
         self.standing = standing
