@@ -217,6 +217,34 @@ def test_files_have_so_many_bytes_together_and_one_more_is_too_many(
     in_world(database, tmp_path, work)
 
 
+def test_a_restart_does_not_count_bytes_twice(
+    tmp_path: Path, database: str, remote: Upstream
+) -> None:
+    begun = threading.Event()
+
+    def later(visit: Visit) -> None:
+        if not begun.is_set():
+            begun.set()
+            visit.stall()
+        File(b"x" * 300)(visit)
+
+    async def work(world: World) -> None:
+        twice = remote.url("/twice.wav", File(bytes(600)))
+        same = remote.url("/same.wav", File(bytes(600)))
+        urls = [twice, twice, same, remote.url("/later.wav", later)]
+        archive = await Archiving(world, tmp_path, remote).order(urls)
+        async with (first := Archiving(world, tmp_path, remote, max_bytes=1_500)).working():
+            await asyncio.to_thread(begun.wait)
+            await first.until(lambda made: len(made.files) == 2, archive)
+        async with Archiving(world, tmp_path, remote, max_bytes=1_500).working():
+            job = await world.until(archive)
+        assert (await first.find(archive)).errors == []
+        assert job.progress is not None
+        assert job.progress.bytes_done == 1_500
+
+    in_world(database, tmp_path, work)
+
+
 @pytest.mark.parametrize("how", ["job", "archive"])
 def test_a_cancelled_archive_stops_at_once_and_drops_its_bytes(
     tmp_path: Path, database: str, remote: Upstream, how: str

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog import jobs as job_rows
+from sonoteca_server.catalog.schema import archive_members as members
+from sonoteca_server.catalog.schema import objects
 from sonoteca_server.jobs.fetch import AT_ONCE, Fetched, Fetcher, TooSlowError
 from sonoteca_server.jobs.landing import Landing, Limits
 from sonoteca_server.jobs.ledger import Ledger
@@ -243,7 +245,10 @@ def _read_order(connection: Connection, archive: str) -> _Order:
     pending = rows.pending(connection, archive)
     row = rows.find(connection, archive)
     assert row is not None  # or its files would not be pending
-    size = sum(each.size for each in rows.entries(connection, row.seq))
+    mine = members.c.archive == row.seq, members.c.state == rows.READY
+    # A URL that stands twice is fetched once.
+    fetched = select(func.max(objects.c.size)).join(members).where(*mine).group_by(members.c.url)
+    size = sum(connection.execute(fetched).scalars())
     files = rows.counts(connection, row.seq)[1]
     return _Order(pending, OnError(row.on_error), files, size)
 
