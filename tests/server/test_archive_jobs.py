@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from sonoteca_server.catalog import jobs as job_rows
 from sonoteca_server.catalog.schema import objects
 from sonoteca_server.jobs import fetch
 from sonoteca_server.jobs.addresses import Target, parse_url
@@ -363,6 +364,36 @@ def test_what_ends_with_its_connection_is_in_the_archive_and_told(
         assert (made.files, made.errors) == ({"a.wav": b"sound"}, [])
         job = await world.jobs.get(archiving.told[0].hash)
         assert job.result["unproven"] == [url]
+
+    in_world(database, tmp_path, work)
+
+
+def test_what_a_job_remembers_does_not_grow_with_the_length_of_its_urls(
+    tmp_path: Path, database: str, remote: Upstream
+) -> None:
+    begun = threading.Event()
+
+    def unsized(visit: Visit) -> None:
+        visit.head(Content_Type="audio/wav")
+        visit.send(b"sound")
+
+    def last(visit: Visit) -> None:
+        begun.set()
+        visit.stall()
+
+    async def work(world: World) -> None:
+        urls = [remote.url(f"/{n}.wav?{'x' * 3_000}", unsized) for n in range(20)]
+        archiving = Archiving(world, tmp_path, remote)
+        archive = await archiving.order([*urls, remote.url("/last.wav", last)])
+        async with archiving.working():
+            await asyncio.to_thread(begun.wait)
+            await archiving.until(lambda made: len(made.files) == len(urls), archive)
+        row = await world.catalog.read(job_rows.find, archive)
+        assert len(row.checkpoint) < 1_000
+        remote.url("/last.wav", unsized)
+        async with Archiving(world, tmp_path, remote).working():
+            job = await world.until(archive)
+        assert job.result["unproven"] == [*urls, remote.url("/last.wav")]
 
     in_world(database, tmp_path, work)
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog import jobs as job_rows
 from sonoteca_server.catalog.schema import archive_members as members
-from sonoteca_server.catalog.schema import objects
+from sonoteca_server.catalog.schema import archives, objects
 from sonoteca_server.jobs.fetch import AT_ONCE, Fetched, Fetcher, TooSlowError
 from sonoteca_server.jobs.landing import Landing, Limits
 from sonoteca_server.jobs.ledger import Ledger
@@ -121,7 +121,8 @@ class ArchiveJob:
             raise
         if finished.state == ArchiveState.FAILED:
             raise GiveUpError("archive-failed", "files are missing: its status says which and why")
-        return {"archive": archive, "unproven": ledger.unproven}
+        unproven = await self._catalog.read(_urls, archive, ledger.unproven)
+        return {"archive": archive, "unproven": unproven}
 
     async def _in_time(self, ledger: Ledger, order: _Order) -> Finished:
         end = partial(self._finish, ledger.archive)
@@ -165,7 +166,7 @@ class ArchiveJob:
         try:
             fetched = await self._fetcher.fetch(url, landing)
             async with self._keeping:
-                await self._keep(ledger, landing, fetched, url, positions)
+                await self._keep(ledger, landing, fetched, positions)
         except _NO_FILE as error:
             await self._fail(ledger, on_error, positions, error)
         except _NO_JOB:
@@ -186,12 +187,12 @@ class ArchiveJob:
             raise _EnoughError from error
 
     async def _keep(
-        self, ledger: Ledger, landing: Landing, fetched: Fetched, url: str, positions: list[int]
+        self, ledger: Ledger, landing: Landing, fetched: Fetched, positions: list[int]
     ) -> None:
         """Make an object of a file that is whole, in one transaction with its members."""
         kept = await landing.finish(partial(keep_hidden, self._catalog, self._blobs))
         if not fetched.proven:
-            ledger.unproven.append(url)
+            ledger.unproven.append(positions[0])
         note = partial(_note_fetched, ledger.archive, positions, fetched.name, kept)
         size = fetched.size
         try:
@@ -251,6 +252,12 @@ def _read_order(connection: Connection, archive: str) -> _Order:
     size = sum(connection.execute(fetched).scalars())
     files = rows.counts(connection, row.seq)[1]
     return _Order(pending, OnError(row.on_error), files, size)
+
+
+def _urls(connection: Connection, archive: str, positions: list[int]) -> list[str]:
+    mine = archives.c.hash == archive, members.c.position.in_(positions)
+    query = select(members.c.url).join(archives).where(*mine).order_by(members.c.position)
+    return list(connection.execute(query).scalars())
 
 
 def _note_fetched(
