@@ -109,6 +109,7 @@ class Made:
     """An archive, what is in it, what is not, and what its job promises of the rest."""
 
     state: str
+    bytes_done: int
     files: dict[str, bytes]
     errors: list[FileError]
     promised: dict[str, dict[str, Any]]
@@ -138,4 +139,4 @@ def _made(connection: Connection, blobs: LocalBlobs, archive: str) -> Made:
     files = {each.name: blobs.path(each.blob).read_bytes() for each in found}
     job = job_rows.find(connection, row.job)
     promised = json.loads(job.checkpoint)["files"] if job.checkpoint else {}
-    return Made(row.state, files, rows.failures(connection, row.seq), promised)
+    return Made(row.state, row.bytes_done, files, rows.failures(connection, row.seq), promised)

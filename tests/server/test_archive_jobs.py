@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from sonoteca_server.catalog import jobs as job_rows
-from sonoteca_server.catalog.schema import objects
+from sonoteca_server.catalog.schema import jobs, objects
 from sonoteca_server.jobs import fetch
 from sonoteca_server.jobs.addresses import Target, parse_url
 from sonoteca_server.library.archive_rows import OnError
@@ -394,6 +394,27 @@ def test_what_a_job_remembers_does_not_grow_with_the_length_of_its_urls(
         async with Archiving(world, tmp_path, remote).working():
             job = await world.until(archive)
         assert job.result["unproven"] == [*urls, remote.url("/last.wav")]
+
+    in_world(database, tmp_path, work)
+
+
+def test_progress_that_is_not_certain_forgives_no_lost_process(
+    tmp_path: Path, database: str, remote: Upstream
+) -> None:
+    def stalling(visit: Visit) -> None:
+        visit.head(Content_Length=1_000)
+        visit.send(bytes(100))
+        visit.stall()
+
+    async def work(world: World) -> None:
+        archiving = Archiving(world, tmp_path, remote)
+        archive = await archiving.order([remote.url("/a.wav", stalling)])
+        lost = update(jobs).where(jobs.c.id == archive).values(losses=7)
+        await world.catalog.write(lambda connection: connection.execute(lost))
+        async with archiving.working():
+            await archiving.until(lambda made: made.bytes_done == 100, archive)
+            row = await world.catalog.read(job_rows.find, archive)
+        assert row.losses == 7
 
     in_world(database, tmp_path, work)
 

@@ -111,7 +111,9 @@ class Ledger:
                 done, total = progress.bytes_done, progress.bytes_total
                 rows.note_progress(connection, self.archive, done, total)
 
-            await self._write(effect, self._entries)
+            # Without a checkpoint: what is not certain yet is nothing to go on from, and no reason
+            # to forgive how often this job was lost.
+            await self._write(effect)
 
     async def end(self, effect: Callable[[Connection], T]) -> T:
         """Nothing is under way any more."""
@@ -123,9 +125,11 @@ class Ledger:
         return standing.offset if standing else 0
 
     async def _write(
-        self, effect: Callable[[Connection], T], entries: dict[str, dict[str, Any]]
+        self, effect: Callable[[Connection], T], entries: dict[str, dict[str, Any]] | None = None
     ) -> T:
-        checkpoint = {"files": entries, "unproven_places": self.unproven, "ran_s": self.ran_s}
+        checkpoint = None
+        if entries is not None:
+            checkpoint = {"files": entries, "unproven_places": self.unproven, "ran_s": self.ran_s}
         saving = asyncio.ensure_future(self._task.save_with(effect, checkpoint, self.progress))
         try:
             result = await asyncio.shield(saving)
@@ -134,7 +138,8 @@ class Ledger:
             await asyncio.wait({saving})
             saving.exception()
             raise
-        self._entries = entries
+        if entries is not None:
+            self._entries = entries
         return result
 
 
