@@ -16,6 +16,8 @@ from sqlalchemy import Connection
 from sonoteca_server.catalog import jobs as rows
 from sonoteca_server.catalog.constructs import clock
 from sonoteca_server.jobs.queue import Jobs
+from sonoteca_server.library.archives import KIND as ARCHIVE
+from sonoteca_server.library.hooks import WEBHOOK
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.ids import new_id
 from sonoteca_shared.models import JobError, Progress
@@ -24,6 +26,8 @@ LEASE_S = 10.0
 _POLL_S = 1.0
 TRIES = 5
 _AT_ONCE = 4
+# These wait for other servers, which may be slow; how many of those are asked is bounded elsewhere.
+PLACES = {ARCHIVE: 32, WEBHOOK: 16}
 _BACK_OFF_S = 2.0
 _LONGEST_S = 300.0
 _STOP_S = 5.0
@@ -156,7 +160,7 @@ class Worker:
         handlers: Mapping[str, Handler],
         *,
         news: asyncio.Event | None = None,
-        at_once: Mapping[str, int] | None = None,
+        at_once: Mapping[str, int] = PLACES,
         place: str = "worker",
         lease_s: float = LEASE_S,
         poll_s: float = _POLL_S,
@@ -164,7 +168,7 @@ class Worker:
         self._jobs = jobs
         self._handlers = handlers
         self._news = news or asyncio.Event()
-        self._at_once = at_once or {}
+        self._at_once = at_once
         self._place = place
         self._lease_s = lease_s
         self._poll_s = poll_s
