@@ -23,7 +23,7 @@ HASH = "a" * 40
 @story
 async def test_what_was_fetched_goes_a_day_after_its_archive_expired(world: World) -> None:
     def note(connection: Connection, kept: Kept) -> None:
-        digests: Any = {"key_digest": None, "request_digest": None, "callback_url": None}
+        digests: Any = {"request_digest": None, "callback_url": None}
         wishes: Any = {"name": "", "on_error": OnError.SKIP, "origin": "", "keep_s": DAY}
         archive = rows.add(connection, rows.Draft(hash=HASH, **digests, **wishes))
         rows.add_urls(connection, archive, ["http://example.org/a.wav"], "")
