@@ -225,7 +225,7 @@ def finish(connection: Connection, archive_hash: str, outcome: Outcome | None = 
     row = _running(connection, archive_hash)
     outcome = outcome or judge(connection, archive_hash)
     if outcome.recipe is None:
-        return _end(connection, row, ArchiveState.FAILED)
+        return fail(connection, row)
     _rename(connection, row.seq, outcome.names)
     values = {
         "state": ArchiveState.COMPLETED,
@@ -244,6 +244,11 @@ def cancel(connection: Connection, row: ArchiveRow) -> Finished:
     Of more members than `AT_ONCE` the others are still to be let go, with `release`.
     """
     return _end(connection, row, ArchiveState.CANCELLED)
+
+
+def fail(connection: Connection, row: ArchiveRow) -> Finished:
+    """End an archive that nobody can fill."""
+    return _end(connection, row, ArchiveState.FAILED)
 
 
 def release(connection: Connection, archive: int, start: int) -> bool:

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, select
 from sonoteca_server.catalog import Catalog, jobs
 from sonoteca_server.catalog.schema import archive_members, objects
 from sonoteca_server.library import archive_rows as rows
+from sonoteca_server.library.archive_losses import end_lost, has_lost
 from sonoteca_server.library.archive_rows import (
     ArchiveRow,
     ArchiveState,
@@ -145,6 +146,12 @@ class Archives:
         while archive is not None and await self._catalog.write(rows.release, archive, start):
             start += rows.AT_ONCE
 
+    async def end_lost(self) -> None:
+        """End the archives whose jobs have ended without them, and have it told."""
+        if await self._catalog.read(has_lost):
+            await self._catalog.write(self._end_lost)
+            self._wake()
+
     async def expire(self) -> None:
         """Forget the archives whose time is over."""
         while await self._catalog.write(rows.expire, _EXPIRED_AT_ONCE):
@@ -236,6 +243,10 @@ class Archives:
             request_digest=request.digest,
             keep_s=self._expiry_s,
         )
+
+    def _end_lost(self, connection: Connection) -> None:
+        for finished in end_lost(connection):
+            self._told(connection, finished)
 
     def _cancel(self, connection: Connection, archive_hash: str) -> int | None:
         """The row of an archive that has just been ended."""
