@@ -122,7 +122,6 @@ def _order(connection: Connection, urls: Sequence[str], on_error: OnError) -> st
         on_error=on_error,
         origin="http://127.0.0.1",
         callback_url=None,
-        key_digest=None,
         request_digest=None,
         keep_s=60.0,
     )

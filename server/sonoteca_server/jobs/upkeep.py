@@ -111,6 +111,8 @@ class Upkeep:
     async def once(self) -> Swept:
         """One round: note what is unused since now, drop what was so for the whole grace."""
         await self._uploads.expire()
+        # Before their jobs are forgotten, which say how they ended.
+        await self._archives.end_lost()
         while await self._catalog.write(job_rows.drop_ended, _JOBS_S, _CHUNK) == _CHUNK:
             pass
         await self._archives.expire()

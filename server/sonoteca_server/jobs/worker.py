@@ -84,6 +84,8 @@ class Task:
         self.kind = claim.kind
         self.args = claim.args
         self.checkpoint = claim.checkpoint
+        # As text: a handler may go on writing in what it has saved.
+        self._kept = _json(claim.checkpoint)
         self.attempt = claim.attempt
         self._catalog = jobs.catalog
         self.owner = claim.owner
@@ -115,7 +117,7 @@ class Task:
         def run(connection: Connection) -> T:
             values: dict[str, Any] = {"due": clock() + self._lease_s}
             if checkpoint is not None:
-                values |= {"checkpoint": _json(checkpoint), "losses": 0}
+                values |= self._further(_json(checkpoint))
             if progress is not None:
                 values["progress"] = _json(progress)
             self._hold(connection, values, tell=tell)
@@ -127,8 +129,12 @@ class Task:
         elif progress is not None:
             self.untold = True
         if checkpoint is not None:
-            self.checkpoint = checkpoint
+            self.checkpoint, self._kept = checkpoint, _json(checkpoint)
         return done
+
+    def _further(self, checkpoint: str) -> dict[str, Any]:
+        """A checkpoint as it is kept; one that is new shows that the job gets further."""
+        return {"checkpoint": checkpoint} | ({"losses": 0} if checkpoint != self._kept else {})
 
     def tell(self) -> None:
         """The feed has told of the job as it is now."""
