@@ -6,7 +6,7 @@ import logging
 from functools import partial
 
 from sonoteca_desktop.client import Client, ServerRefusedError
-from sonoteca_desktop.transfers import archive, target
+from sonoteca_desktop.transfers import archive, orders, target
 from sonoteca_desktop.transfers.connections import Connections
 from sonoteca_desktop.transfers.control import Control
 from sonoteca_desktop.transfers.download import Download, Landed, Wanted
@@ -63,14 +63,18 @@ class Carrier:
             self._roster.touch(entry)
         self._roster.write()
 
-    def begin_again(self, entry: Entry) -> bool:
-        """Forget what has come; whether nothing is left of it."""
-        # Before: the journal must never count bytes that are gone.
-        if entry.row.is_computed:
-            entry.row.size, entry.row.etag = 0, ""
-        self._keep(entry, Segments.begin(entry.row.size))
+    def begin_again(self, entry: Entry) -> None:
+        """Forget what has come; what cannot be removed is never joined with what comes now."""
+        row = entry.row
+        # First: who is killed after that finds it missing, and begins again as well.
+        self.drop(row)
+        with self._roster.changing():
+            if row.kind is Kind.DOWNLOAD:
+                row.tag = orders.new_tag()
+            if row.is_computed:
+                row.size, row.etag = 0, ""
+        self._keep(entry, Segments.begin(row.size))
         entry.progressed(0)
-        return self.drop(entry.row)
 
     def give_up(self, row: Row) -> bool:
         """Remove what came of a transfer that nobody wants any more; whether it is gone."""

@@ -1,7 +1,8 @@
 """Carries out a download: into a part file, checked before it gets its name.
 
 What the journal counts is on the disk, and only what came after that is fetched again when the
-power fails. When only the program was killed, nothing is, unless the file came in several segments.
+power fails. When only the program was killed, nothing is, unless the file came in several segments
+or has no digest that would tell whether its bytes are of one version.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ class Download:
                     remember=self._remember,
                     progressed=self._control.progressed,
                     cache=self._cache,
+                    is_checked=bool(wanted.sha256),
                 )
                 self._fetch(part)
                 self._control.begin_check()
