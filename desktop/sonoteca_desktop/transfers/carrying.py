@@ -90,8 +90,11 @@ class Carrier:
                 row.url = ""
             row.stamp = ""  # whatever was wrong with it: look at the file anew
             return True
+        part = target.part_path(row.path, row.tag)
         try:
-            target.part_path(row.path, row.tag).unlink(missing_ok=True)
+            part.unlink()
+        except FileNotFoundError:
+            return part.parent.is_dir()  # without it, it lies on a drive that is not plugged in
         except OSError as error:
             _logger.warning("Cannot remove the part file of %s: %s", row.path, error)
             return False

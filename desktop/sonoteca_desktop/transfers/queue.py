@@ -7,6 +7,7 @@ time. A change of state is in the journal before anybody is told of it.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import random
 import threading
@@ -356,7 +357,7 @@ class TransferQueue:
             self._roster.forget(entry)
         else:
             # Its drive may not be plugged in now; the journal keeps the row for the next start.
-            entry.next_at = float("inf")
+            entry.next_at = math.inf
 
 
 def _is_paused_with_all(entry: Entry) -> bool:
