@@ -80,7 +80,9 @@ class Fetcher:
             assert self._cache is not None
             self._control.go_on()
             segment = self._part.segments[start]
-            self._part.keep(start, self._cache.read(segment.at, min(BLOCK, segment.left)))
+            data = self._cache.read(segment.at, min(BLOCK, segment.left))
+            if data:  # else it is there no more
+                self._part.keep(start, data)
 
     def _heard(self, start: int) -> bool:
         segment = self._part.segments[start]

@@ -112,7 +112,7 @@ class Part:
             # The journal first: it must never count bytes that are being replaced by others.
             self._segments = segments
             if self._cache is not None:
-                self._cache.lend(self._file.fileno(), ())
+                self._loan = self._cache.lend(self._file.fileno(), ())
             self._remember(segments)
             self._progressed(0)
             self._file.truncate(0)
@@ -134,7 +134,7 @@ class Part:
             return
         if self._cache is not None:
             # Before the file is cut: who listens must not read what goes.
-            self._cache.lend(self._file.fileno(), segments.safe_ranges)
+            self._loan = self._cache.lend(self._file.fileno(), segments.safe_ranges)
         if len(segments.table) > 1:
             self._remember(segments)
         elif self._is_left_whole(size):
@@ -161,4 +161,4 @@ class Part:
     def _tell(self, came: ByteRange | None = None) -> None:
         """Let those who listen know what has come, and where more is coming."""
         if self._cache is not None:
-            self._cache.lent(came, self._segments.heads)
+            self._cache.lent(self._loan, came, self._segments.heads)
