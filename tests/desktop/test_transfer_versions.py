@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sonoteca_desktop.transfers import queue as queue_module
+from sonoteca_desktop.transfers import target
 from sonoteca_desktop.transfers.queue import State
 from sonoteca_shared import routes
 from tests.kit.desk import Desk
@@ -102,3 +103,34 @@ def test_what_was_not_yet_safe_when_the_program_was_killed_is_fetched_again(desk
     desk.open()
     desk.queue.resume(key)
     assert desk.until_state(key, State.DONE).path.read_bytes() == OLD
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("step", ["with both names", "with its name"])
+def test_a_file_that_had_its_name_when_the_program_was_killed_is_not_fetched_a_second_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    publish(desk, OLD)
+    (desk.sounds / "a.flac").write_bytes(b"mine")
+    killed: list[str] = []
+
+    def kill(*_: object) -> None:
+        killed.append(step)
+        raise SystemExit  # it ends this thread alone
+
+    with monkeypatch.context() as patch:
+        if step == "with both names":
+            patch.setattr(Path, "unlink", kill)
+        else:
+            patch.setattr(target, "_sync_folder", kill)
+        key = export(desk)
+        desk.until(lambda: bool(killed))
+        desk.quit()
+    publish(desk, NEW)
+    asked = len(desk.server.asked)
+    desk.open()
+    done = desk.until_state(key, State.DONE)
+    assert (done.path.name, done.note) == ("a (2).flac", "saved as a (2).flac")
+    assert done.path.read_bytes() == OLD
+    assert desk.names == ["a (2).flac", "a.flac"]
+    assert len(desk.server.asked) == asked

@@ -9,7 +9,7 @@ from sonoteca_desktop.client import Client, ServerRefusedError
 from sonoteca_desktop.transfers import archive, orders, target
 from sonoteca_desktop.transfers.connections import Connections
 from sonoteca_desktop.transfers.control import Control
-from sonoteca_desktop.transfers.download import Download, Landed, Wanted
+from sonoteca_desktop.transfers.download import Download, Landed, Wanted, find_landed
 from sonoteca_desktop.transfers.entry import Entry
 from sonoteca_desktop.transfers.journal import Row
 from sonoteca_desktop.transfers.making import Making, Order
@@ -72,7 +72,7 @@ class Carrier:
             if row.kind is Kind.DOWNLOAD:
                 row.tag = orders.new_tag()
             if row.is_computed:
-                row.size, row.etag = 0, ""
+                row.size, row.etag, row.mark = 0, "", ""
         self._keep(entry, Segments.begin(row.size))
         entry.progressed(0)
 
@@ -110,6 +110,11 @@ class Carrier:
     def _fetch(self, entry: Entry, control: Control) -> Landed:
         if not entry.row.is_computed:
             return self._download(entry, control, self._heard)
+        landed = (
+            find_landed(_wanted(entry.row), entry.row.mark, control) if entry.row.mark else None
+        )
+        if landed is not None:
+            return landed
         self._have_made(entry, control)
         try:
             return self._download(entry, control, None)
@@ -139,19 +144,25 @@ class Carrier:
 
     def _download(self, entry: Entry, control: Control, heard: SoundCache | None) -> Landed:
         row = entry.row
-        part = target.part_path(row.path, row.tag)
         landed = Download(
             self._client,
-            Wanted(row.url, row.size, row.etag, row.sha256, row.path, part, bool(row.wish)),
+            _wanted(row),
             Segments.read(row.segments, size=row.size, safe=row.durable),
             control,
             remember=partial(self._keep, entry),
+            landing=partial(self._note_mark, entry),
             cache=None if heard is None else heard.open(row.sha256, row.size),
             connections=self._connections,
         ).run()
         if heard is not None:
             heard.drop(row.sha256)
         return landed
+
+    def _note_mark(self, entry: Entry, mark: str) -> None:
+        with self._roster.changing():
+            entry.row.mark = mark
+            self._roster.touch(entry)
+        self._roster.write()
 
     def _keep(self, entry: Entry, segments: Segments) -> None:
         with self._roster.changing():
@@ -168,3 +179,8 @@ class Carrier:
             row.sha256, row.stamp, row.url = begun.sha256, begun.stamp, begun.path
             self._roster.touch(entry)
         self._roster.write()
+
+
+def _wanted(row: Row) -> Wanted:
+    part = target.part_path(row.path, row.tag)
+    return Wanted(row.url, row.size, row.etag, row.sha256, row.path, part, bool(row.wish))
