@@ -133,7 +133,7 @@ class Carrier:
             row.size, row.etag = made.size, made.etag
             self._roster.touch(entry)
         self._roster.write()
-        target.check_room(row.path.parent, row.size)
+        target.check_room(row.path.parent, row.size - row.durable)
         control.begin_sending()
 
     def _note_order(self, entry: Entry, order: Order) -> None:
