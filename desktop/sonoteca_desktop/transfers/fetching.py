@@ -96,7 +96,7 @@ class Fetcher:
             return
         gap = self._cache.gap(segment.at) if self._cache is not None else None
         end = segment.end if gap is None else min(segment.end, gap.end)
-        with self._control.breaking(self._client.line.cut):
+        with self._client.line.open_to_cuts() as cut, self._control.breaking(cut):
             response = self._client.get_from(
                 wanted.url, segment.at, etag=wanted.etag, end=end if end < wanted.size else None
             )
