@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -182,6 +183,18 @@ def test_a_file_that_somebody_has_cut_is_a_gap(cache: RangeCache, tmp_path: Path
     assert cache.read(0, 1000) == CONTENT[:50]
     assert cache.gap(0) == ByteRange(0, 200)
     assert cache.read(200, 1000) == CONTENT[200:300]
+
+
+def test_what_the_disk_does_not_give_back_is_a_gap(
+    cache: RangeCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: int) -> bytes:
+        raise OSError(errno.EIO, "the disk is broken")
+
+    fill(cache, 0, 200)
+    monkeypatch.setattr(os, "pread", fail)
+    assert cache.read(0, 100) == b""
+    assert cache.gap(0) == ByteRange(0, 1000)
 
 
 def test_only_the_segment_that_somebody_waits_for_is_in_a_hurry(cache: RangeCache) -> None:

@@ -46,3 +46,10 @@ def test_two_downloads_of_one_sound_at_once_both_arrive(desk: Desk) -> None:
         assert (done.path, done.note) == (folder / "a.wav", "")
         assert done.path.read_bytes() == DATA
     assert desk.server.sent < 2 * len(DATA)  # what one has fetched, the others need not
+
+
+def test_a_cache_that_cannot_be_used_fails_no_download(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "heard").rmdir()
+    (tmp_path / "heard").write_text("a file where the folder was")
+    done = desk.until_state(desk.fetch(DATA), State.DONE)
+    assert done.path.read_bytes() == DATA

@@ -14,6 +14,7 @@ from sonoteca_desktop.transfers.entry import Entry
 from sonoteca_desktop.transfers.journal import Row
 from sonoteca_desktop.transfers.making import Making, Order
 from sonoteca_desktop.transfers.plan import BodyChangedError, Kind, PreparingError
+from sonoteca_desktop.transfers.rangecache import RangeCache
 from sonoteca_desktop.transfers.roster import Roster
 from sonoteca_desktop.transfers.segments import Segments
 from sonoteca_desktop.transfers.soundcache import SoundCache
@@ -151,7 +152,7 @@ class Carrier:
             control,
             remember=partial(self._keep, entry),
             landing=partial(self._note_mark, entry),
-            cache=None if heard is None else heard.open(row.sha256, row.size),
+            cache=None if heard is None else _open_heard(heard, row),
             connections=self._connections,
         ).run()
         if heard is not None:
@@ -184,3 +185,12 @@ class Carrier:
 def _wanted(row: Row) -> Wanted:
     part = target.part_path(row.path, row.tag)
     return Wanted(row.url, row.size, row.etag, row.sha256, row.path, part, bool(row.wish))
+
+
+def _open_heard(heard: SoundCache, row: Row) -> RangeCache | None:
+    """What was heard of a sound; None where that cannot be used, for a download can do without."""
+    try:
+        return heard.open(row.sha256, row.size)
+    except OSError as error:
+        _logger.warning("What was heard of %s cannot be used: %s", row.name, error)
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
@@ -91,9 +92,11 @@ class RangeCache:
             pieces = self._pieces(offset, count) if count > 0 else []
         data = bytearray()
         for file, part in pieces:
-            data += os.pread(file, len(part), part.start)
+            with contextlib.suppress(OSError):
+                data += os.pread(file, len(part), part.start)
             if offset + len(data) < part.end:
-                self._distrust(file)  # somebody has cut it: what follows would be misplaced
+                # Its disk is broken or gone, or somebody has cut it: the server has these bytes.
+                self._distrust(file)
                 break
         return bytes(data)
 
