@@ -15,6 +15,28 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
+_SILENT_FOR = 30
+_BETWEEN = 10
+_TIMES = 3
+
+
+def _options() -> list[tuple[int, int, int]]:
+    """How sockets are made: the system itself notices within a minute when a line is dead."""
+    wanted = {"TCP_KEEPIDLE": _SILENT_FOR, "TCP_KEEPINTVL": _BETWEEN, "TCP_KEEPCNT": _TIMES}
+    return [
+        *(
+            (level, name, int(value))
+            for level, name, value in HTTPConnection.default_socket_options
+        ),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        # Not every system has all of them.
+        *(
+            (socket.IPPROTO_TCP, getattr(socket, name), seconds)
+            for name, seconds in wanted.items()
+            if hasattr(socket, name)
+        ),
+    ]
+
 
 class _Connections:
     """The connections of a line. Apart from it, so that a line goes with its last user."""
@@ -79,6 +101,13 @@ class Line(HTTPAdapter):
     def __init__(self) -> None:
         self._connections = _Connections()
         super().__init__()
+
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **facts: Any
+    ) -> None:
+        """The pools of this line, whose sockets are watched by the system."""
+        facts = {"socket_options": _options(), **facts}
+        super().init_poolmanager(connections, maxsize, block, **facts)
 
     def get_connection_with_tls_context(
         self,
