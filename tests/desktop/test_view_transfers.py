@@ -27,6 +27,8 @@ from pytestqt.qtbot import QtBot
 
 from sonoteca_desktop.models.sounds import Where
 from sonoteca_desktop.models.transfers import Action, LineRole, TransferRole
+from sonoteca_desktop.transfers import orders
+from sonoteca_desktop.transfers.journal import Journal
 from sonoteca_desktop.transfers.queue import State, Transfer
 from sonoteca_desktop.views.commands import Command
 from tests.kit.window import Parts, opened, sound
@@ -105,6 +107,21 @@ def test_the_keyboard_does_what_the_buttons_do(busy: Parts, qtbot: QtBot) -> Non
     assert states(busy) == [State.QUEUED, State.QUEUED]
     qtbot.keyClick(rows, Qt.Key.Key_Delete)
     assert states(busy) == [State.QUEUED]
+
+
+@pytest.mark.parametrize("pin", ["", "repository main"])
+def test_enter_takes_nothing_away(qtbot: QtBot, tmp_path: Path, pin: str) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    row = orders.download(orders.server_name("http://127.0.0.1:9"), RAIN, tmp_path)
+    row.state, row.kept = State.VERIFYING, pin
+    journal.add([row])
+    journal.close()
+    with opened(qtbot, tmp_path) as parts:
+        rows = parts.window.transfers.list
+        rows.setFocus()
+        rows.selectAll()
+        qtbot.keyClick(rows, Qt.Key.Key_Return)
+        assert states(parts) == [State.VERIFYING]
 
 
 def test_the_buttons_for_all(busy: Parts, qtbot: QtBot) -> None:

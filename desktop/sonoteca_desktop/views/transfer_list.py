@@ -20,6 +20,8 @@ from sonoteca_desktop.views.transfer_menu import Choice, Errand, TransferMenu
 from sonoteca_desktop.views.transfer_rows import TransferDelegate, action_rect
 
 _ENTER = frozenset({Qt.Key.Key_Return, Qt.Key.Key_Enter})
+# What Enter may do by itself: nothing that cannot be taken back.
+_GENTLE = frozenset({Action.PAUSE, Action.RESUME, Action.RETRY})
 _PLAIN_KEYS = _ENTER | {Qt.Key.Key_Space, Qt.Key.Key_Delete}
 _MOVES = {
     Qt.Key.Key_Home: Move.TOP,
@@ -32,8 +34,8 @@ _MOVES = {
 class TransferList(QListView):
     """Transfers as rows with buttons; one or many can be selected.
 
-    Space pauses and resumes, Delete cancels or removes, Enter opens what is done, Ctrl with an
-    arrow moves, and dragging does, too.
+    Space pauses and resumes, Delete cancels or removes, Enter opens what is done and else pauses,
+    resumes or tries again, Ctrl with an arrow moves, and dragging does, too.
 
     Signals:
         asked(list[Transfer], object): these, and the Action, Move or Errand that is wanted of them.
@@ -171,8 +173,11 @@ class TransferList(QListView):
     def _enter(self, transfers: list[Transfer]) -> None:
         if transfers[0].state is State.DONE:
             self.asked.emit(transfers[:1], Errand.OPEN)
-        else:
-            self.asked.emit(transfers, actions(transfers[0])[0])
+            return
+        for action in actions(transfers[0]):
+            if action in _GENTLE:
+                self.asked.emit(transfers, action)
+                return
 
     def _ask_first(
         self, wanted: tuple[Action, ...], possible: set[Action], transfers: list[Transfer]
