@@ -196,6 +196,38 @@ def test_many_are_paused_resumed_and_cancelled_together(busy: Parts, qtbot: QtBo
     assert states(busy) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        ("Remove from the list", [State.QUEUED, State.PAUSED]),
+        ("Cancel", [State.FAILED, State.DONE]),
+        (Qt.Key.Key_Delete, [State.FAILED, State.DONE]),
+    ],
+)
+def test_of_a_mixed_selection_only_what_it_fits_goes(
+    qtbot: QtBot, tmp_path: Path, words: str | Qt.Key, left: list[State]
+) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    sounds = [sound(f"{number}.wav", number=number) for number in range(4)]
+    server = orders.server_name("http://127.0.0.1:9")
+    listed = [orders.download(server, each, tmp_path) for each in sounds]
+    for row, state in zip(
+        listed, (State.QUEUED, State.PAUSED, State.FAILED, State.DONE), strict=True
+    ):
+        row.state = state
+    journal.add(listed)
+    journal.close()
+    with opened(qtbot, tmp_path) as parts:
+        rows = parts.window.transfers.list
+        rows.setFocus()
+        rows.selectAll()
+        if isinstance(words, str):
+            choose(menu_of(parts, 0), words)
+        else:
+            qtbot.keyClick(rows, words)
+        assert states(parts) == left
+
+
 def test_a_click_selects_and_a_button_does_not(busy: Parts, qtbot: QtBot) -> None:
     rows = busy.window.transfers.list
     middle = rows.visualRect(busy.transfers.index(1)).center()

@@ -188,16 +188,22 @@ class TransfersModel(QAbstractListModel):
         self.poll()
 
     def act(self, keys: Collection[int], action: Action) -> None:
-        """Do what was asked for with transfers, and show it at once."""
+        """Do what was asked for with those transfers that it can be done with; show it at once."""
+        asked = set(keys)
+        able = [
+            each.key
+            for each in self._queue.snapshot()
+            if each.key in asked and action in actions(each)
+        ]
         match action:
             case Action.PAUSE:
-                self._queue.pause(*keys)
+                self._queue.pause(*able)
             case Action.RESUME:
-                self._queue.resume(*keys)
+                self._queue.resume(*able)
             case Action.RETRY:
-                self._queue.retry(*keys)
+                self._queue.retry(*able)
             case Action.CANCEL | Action.REMOVE:
-                self._queue.cancel(*keys)
+                self._queue.cancel(*able)
         self.poll()
 
     def move(self, keys: Collection[int], move: Move) -> None:
