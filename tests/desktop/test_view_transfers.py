@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QDragMoveEvent,
     QDropEvent,
     QHelpEvent,
+    QMouseEvent,
 )
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -30,6 +31,7 @@ from sonoteca_desktop.models.transfers import Action, LineRole, TransferRole
 from sonoteca_desktop.transfers import orders
 from sonoteca_desktop.transfers.journal import Journal
 from sonoteca_desktop.transfers.queue import State, Transfer
+from sonoteca_desktop.transfers.ranking import Move
 from sonoteca_desktop.views.commands import Command
 from tests.kit.window import Parts, opened, sound
 
@@ -89,6 +91,32 @@ def test_pause_and_resume_of_one_row(busy: Parts, qtbot: QtBot) -> None:
 def test_cancel_takes_the_row_away(busy: Parts, qtbot: QtBot) -> None:
     click(busy, qtbot, 0, Action.CANCEL)
     assert states(busy) == [State.QUEUED]
+
+
+def test_a_button_acts_only_where_it_was_pressed(busy: Parts, qtbot: QtBot) -> None:
+    rows = busy.window.transfers.list
+    left, viewport = Qt.MouseButton.LeftButton, rows.viewport()
+    pause, cancel = (rows.button_rect(0, each).center() for each in (Action.PAUSE, Action.CANCEL))
+    for elsewhere in (QPoint(30, 20), pause, rows.button_rect(1, Action.CANCEL).center()):
+        qtbot.mousePress(viewport, left, pos=elsewhere)
+        qtbot.mouseRelease(viewport, left, pos=cancel)
+    qtbot.mousePress(viewport, left, pos=cancel)
+    busy.transfers.move([busy.transfers.index(1).data(TransferRole).key], Move.TOP)
+    qtbot.mouseRelease(viewport, left, pos=cancel)
+    qtbot.mouseRelease(viewport, left, pos=cancel)
+    assert sorted(names(busy)) == ["Rain.wav", "Wind.wav"]
+
+
+def test_a_quick_second_click_does_not_take_the_next_row(busy: Parts, qtbot: QtBot) -> None:
+    rows = busy.window.transfers.list
+    cancel = rows.button_rect(0, Action.CANCEL).center()
+    click(busy, qtbot, 0, Action.CANCEL)
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    where = rows.viewport().mapToGlobal(cancel)
+    second = QMouseEvent(QMouseEvent.Type.MouseButtonDblClick, cancel, where, left, left, none)
+    QApplication.sendEvent(rows.viewport(), second)
+    qtbot.mouseRelease(rows.viewport(), left, pos=cancel)
+    assert names(busy) == ["Wind.wav"]
 
 
 def test_a_click_beside_the_buttons_does_nothing(busy: Parts, qtbot: QtBot) -> None:

@@ -57,6 +57,7 @@ class TransferList(QListView):
         self.setDragDropMode(QListView.DragDropMode.DragDrop)
         self.setDefaultDropAction(Qt.DropAction.MoveAction)
         self.viewport().setAutoFillBackground(False)
+        self._pressed: tuple[int, Action] | None = None
         self._delegate = TransferDelegate(theme, self)
         self.setItemDelegate(self._delegate)
         self.setModel(model)
@@ -85,15 +86,26 @@ class TransferList(QListView):
     # Mouse
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if self._action_at(event.position().toPoint()) is None:
+        left = event.button() == Qt.MouseButton.LeftButton
+        at = self._button_at(event.position().toPoint())
+        self._pressed = at if left else None
+        if at is None:
             super().mousePressEvent(event)  # a button neither selects its row nor drags it
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        # A button's second click may be on the row that came up below the first; it is no press.
+        if self._action_at(event.position().toPoint()) is None:
+            super().mouseDoubleClickEvent(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)
         point = event.position().toPoint()
-        action = self._action_at(point)
-        if event.button() == Qt.MouseButton.LeftButton and action is not None:
-            self.asked.emit([self.indexAt(point).data(TransferRole)], action)
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        # Between the two a row may have moved, or its button become another.
+        pressed, self._pressed = self._pressed, None
+        if pressed is not None and pressed == self._button_at(point):
+            self.asked.emit([self.indexAt(point).data(TransferRole)], pressed[1])
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
@@ -137,6 +149,11 @@ class TransferList(QListView):
             if action_rect(self.visualRect(index), place, len(buttons)).contains(point):
                 return action
         return None
+
+    def _button_at(self, point: QPoint) -> tuple[int, Action] | None:
+        """The key of the transfer that a button there belongs to, and what the button does."""
+        action = self._action_at(point)
+        return None if action is None else (self.indexAt(point).data(TransferRole).key, action)
 
     # Keyboard
 
