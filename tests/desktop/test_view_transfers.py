@@ -8,31 +8,26 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import (
-    QContextMenuEvent,
     QDesktopServices,
     QDragEnterEvent,
     QDragMoveEvent,
     QDropEvent,
     QHelpEvent,
-    QMouseEvent,
 )
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QLabel,
-    QMenu,
     QToolTip,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
 
 from sonoteca_desktop.models.sounds import Where
-from sonoteca_desktop.models.transfers import Action, LineRole, TransferRole
-from sonoteca_desktop.transfers import orders
-from sonoteca_desktop.transfers.journal import Journal
-from sonoteca_desktop.transfers.queue import State, Transfer
-from sonoteca_desktop.transfers.ranking import Move
+from sonoteca_desktop.models.transfers import Action, LineRole
+from sonoteca_desktop.transfers.queue import State
 from sonoteca_desktop.views.commands import Command
+from tests.kit.panel import choose, click, menu_of, names, states
 from tests.kit.window import Parts, opened, sound
 
 RAIN, WIND = sound("Rain.wav", number=1), sound("Wind.wav", number=2)
@@ -59,19 +54,6 @@ def button(parts: Parts, name: str) -> QAbstractButton:
     return found
 
 
-def states(parts: Parts) -> list[State]:
-    model = parts.transfers
-    rows: list[Transfer] = [model.index(row).data(TransferRole) for row in range(model.rowCount())]
-    return [row.state for row in rows]
-
-
-def click(parts: Parts, qtbot: QtBot, row: int, action: Action) -> None:
-    rows = parts.window.transfers.list
-    place = rows.button_rect(row, action)
-    assert not place.isEmpty(), f"no button {action} in row {row}"
-    qtbot.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=place.center())
-
-
 def test_an_empty_panel_says_how_transfers_begin(parts: Parts) -> None:
     label = parts.window.findChild(QLabel, "transfersEmpty")
     assert isinstance(label, QLabel)
@@ -93,32 +75,6 @@ def test_cancel_takes_the_row_away(busy: Parts, qtbot: QtBot) -> None:
     assert states(busy) == [State.QUEUED]
 
 
-def test_a_button_acts_only_where_it_was_pressed(busy: Parts, qtbot: QtBot) -> None:
-    rows = busy.window.transfers.list
-    left, viewport = Qt.MouseButton.LeftButton, rows.viewport()
-    pause, cancel = (rows.button_rect(0, each).center() for each in (Action.PAUSE, Action.CANCEL))
-    for elsewhere in (QPoint(30, 20), pause, rows.button_rect(1, Action.CANCEL).center()):
-        qtbot.mousePress(viewport, left, pos=elsewhere)
-        qtbot.mouseRelease(viewport, left, pos=cancel)
-    qtbot.mousePress(viewport, left, pos=cancel)
-    busy.transfers.move([busy.transfers.index(1).data(TransferRole).key], Move.TOP)
-    qtbot.mouseRelease(viewport, left, pos=cancel)
-    qtbot.mouseRelease(viewport, left, pos=cancel)
-    assert sorted(names(busy)) == ["Rain.wav", "Wind.wav"]
-
-
-def test_a_quick_second_click_does_not_take_the_next_row(busy: Parts, qtbot: QtBot) -> None:
-    rows = busy.window.transfers.list
-    cancel = rows.button_rect(0, Action.CANCEL).center()
-    click(busy, qtbot, 0, Action.CANCEL)
-    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    where = rows.viewport().mapToGlobal(cancel)
-    second = QMouseEvent(QMouseEvent.Type.MouseButtonDblClick, cancel, where, left, left, none)
-    QApplication.sendEvent(rows.viewport(), second)
-    qtbot.mouseRelease(rows.viewport(), left, pos=cancel)
-    assert names(busy) == ["Wind.wav"]
-
-
 def test_a_click_beside_the_buttons_does_nothing(busy: Parts, qtbot: QtBot) -> None:
     rows = busy.window.transfers.list
     qtbot.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(30, 20))
@@ -135,21 +91,6 @@ def test_the_keyboard_does_what_the_buttons_do(busy: Parts, qtbot: QtBot) -> Non
     assert states(busy) == [State.QUEUED, State.QUEUED]
     qtbot.keyClick(rows, Qt.Key.Key_Delete)
     assert states(busy) == [State.QUEUED]
-
-
-@pytest.mark.parametrize("pin", ["", "repository main"])
-def test_enter_takes_nothing_away(qtbot: QtBot, tmp_path: Path, pin: str) -> None:
-    journal = Journal(tmp_path / "journal.sqlite")
-    row = orders.download(orders.server_name("http://127.0.0.1:9"), RAIN, tmp_path)
-    row.state, row.kept = State.VERIFYING, pin
-    journal.add([row])
-    journal.close()
-    with opened(qtbot, tmp_path) as parts:
-        rows = parts.window.transfers.list
-        rows.setFocus()
-        rows.selectAll()
-        qtbot.keyClick(rows, Qt.Key.Key_Return)
-        assert states(parts) == [State.VERIFYING]
 
 
 def test_the_buttons_for_all(busy: Parts, qtbot: QtBot) -> None:
@@ -182,30 +123,6 @@ def test_a_row_has_a_menu_and_its_buttons_have_names(busy: Parts) -> None:
     assert states(busy) == [State.PAUSED, State.QUEUED]
 
 
-def menu_of(parts: Parts, row: int) -> QMenu:
-    """The menu of a row, opened as the right button does."""
-    rows = parts.window.transfers.list
-    place = rows.visualRect(parts.transfers.index(row)).center()
-    asked = QContextMenuEvent(
-        QContextMenuEvent.Reason.Mouse, place, rows.viewport().mapToGlobal(place)
-    )
-    QApplication.sendEvent(rows.viewport(), asked)
-    menu = QApplication.activePopupWidget()
-    assert isinstance(menu, QMenu)
-    return menu
-
-
-def choose(menu: QMenu, words: str) -> None:
-    [action] = [each for each in menu.actions() if each.text().partition("\t")[0] == words]
-    action.trigger()
-    menu.close()
-
-
-def names(parts: Parts) -> list[str]:
-    model = parts.transfers
-    return [str(model.index(row).data()) for row in range(model.rowCount())]
-
-
 # ---- many at once
 
 
@@ -222,38 +139,6 @@ def test_many_are_paused_resumed_and_cancelled_together(busy: Parts, qtbot: QtBo
     assert states(busy) == [State.PAUSED, State.PAUSED]
     qtbot.keyClick(rows, Qt.Key.Key_Delete)
     assert states(busy) == []
-
-
-@pytest.mark.parametrize(
-    ("words", "left"),
-    [
-        ("Remove from the list", [State.QUEUED, State.PAUSED]),
-        ("Cancel", [State.FAILED, State.DONE]),
-        (Qt.Key.Key_Delete, [State.FAILED, State.DONE]),
-    ],
-)
-def test_of_a_mixed_selection_only_what_it_fits_goes(
-    qtbot: QtBot, tmp_path: Path, words: str | Qt.Key, left: list[State]
-) -> None:
-    journal = Journal(tmp_path / "journal.sqlite")
-    sounds = [sound(f"{number}.wav", number=number) for number in range(4)]
-    server = orders.server_name("http://127.0.0.1:9")
-    listed = [orders.download(server, each, tmp_path) for each in sounds]
-    for row, state in zip(
-        listed, (State.QUEUED, State.PAUSED, State.FAILED, State.DONE), strict=True
-    ):
-        row.state = state
-    journal.add(listed)
-    journal.close()
-    with opened(qtbot, tmp_path) as parts:
-        rows = parts.window.transfers.list
-        rows.setFocus()
-        rows.selectAll()
-        if isinstance(words, str):
-            choose(menu_of(parts, 0), words)
-        else:
-            qtbot.keyClick(rows, words)
-        assert states(parts) == left
 
 
 def test_a_click_selects_and_a_button_does_not(busy: Parts, qtbot: QtBot) -> None:
