@@ -86,7 +86,7 @@ class SyncEngine:
 
     def _step(self) -> SyncState:
         """Take in everything that is new."""
-        changed = False
+        changed, begun = False, self._mirror.begun
         try:
             for news in follow(self._mirror, self._client):
                 changed = changed or news
@@ -99,6 +99,9 @@ class SyncEngine:
         except (ServerUnreachableError, ServerRefusedError) as error:
             return SyncState(reached=False, changed=changed, sentence=str(error))
         except sqlite3.Error as error:
+            if self._mirror.begun != begun:  # it was damaged: all of it is fetched at once
+                self._wake.set()
+                return SyncState(reached=True, changed=True)
             sentence = f"The copy of the library on this computer cannot be written: {error}."
             return SyncState(reached=False, changed=changed, sentence=sentence)
         return SyncState(reached=True, changed=changed)
@@ -108,20 +111,30 @@ def follow(mirror: Mirror, client: Client) -> Iterator[bool]:
     """Take in page after page of changes, up to the last; of each, whether it had news."""
     more = True
     while more:
+        begun = mirror.begun
         page = client.changes(mirror.cursor)
         if page.results or page.more or page.cursor != mirror.cursor:
-            mirror.apply(page, _collections(mirror, client, page))
+            mirror.apply(page, _collections(mirror, client, page), begun=begun)
         more = page.more
         yield any(map(_is_shown, page.results))
 
 
 def catch_up(mirror: Mirror, client: Client) -> None:
-    """Take in everything that is new, from the beginning when the server has forgotten the rest."""
+    """Take in everything that is new.
+
+    From the beginning when the server has forgotten the rest, or the copy turns out to be damaged.
+    """
+    begun = mirror.begun
     try:
         list(follow(mirror, client))
     except CursorExpiredError:
         mirror.reset()
-        list(follow(mirror, client))
+    except sqlite3.Error:
+        if mirror.begun == begun:
+            raise
+    else:
+        return
+    list(follow(mirror, client))
 
 
 def _collections(mirror: Mirror, client: Client, page: ChangePage) -> list[Gathered]:
