@@ -49,6 +49,8 @@ class Case:
     says: str = ""
     wire: float = 1.1
     """So many times the file may go over one line, at most."""
+    shared: float = SHARED
+    """So many times more over several."""
 
 
 DONE, WAITING, BLOCKED, FAILED = State.DONE, State.WAITING, State.BLOCKED, State.FAILED
@@ -78,7 +80,8 @@ CASES = [
     Case("a part of another size",
          [BREAK, edit(Content_Range=f"bytes 500000-{SIZE - 1}/{SIZE + 1}")], wire=2.1),
     Case("a part in pieces", [BREAK, edit(lambda data: data[:99],
-         Content_Range=f"bytes 500000-500098/{SIZE}")]),
+         Content_Range=f"bytes 500000-500098/{SIZE}")],
+         shared=SHARED + 1),  # whoever else has asked meanwhile takes it for a lie
     Case("never the right part", [BREAK, *[say(206, b"no", Content_Range="bytes 1-2/3")] * 99],
          FAILED, ODD),
     Case("another ETag in the middle", [BREAK, edit(ETag='"sha256-00"')], wire=2.1),
@@ -188,7 +191,7 @@ def test_a_download_comes_through_or_says_why_it_does_not(
     key = desk.queue.download(sound, desk.sounds)
     ended = desk.until_state(key, case.ends)
     received = sum(each.received for each in proxy.asked("GET /data/"))
-    assert received <= (case.wire + SHARED * several) * SIZE
+    assert received <= (case.wire + case.shared * several) * SIZE
     if case.ends is not DONE:
         desk.until(lambda: case.says in desk[key].note)
         assert "take (2).wav" not in desk.names

@@ -65,7 +65,7 @@ def _add_pull(commands: _Commands[_Parser]) -> None:
         "Fetches all sounds that match a query, in their folders. What is there already is not "
         "fetched again, and no other file is overwritten. Given again, the same command goes on "
         "where it stopped.",
-        "examples: sonoteca pull 'tag:door dur<3' --to ~/sounds · sonoteca pull door --to ~/mp3 "
+        "example: sonoteca pull 'tag:door dur<3' --to ~/sounds · sonoteca pull door --to ~/mp3 "
         "--format mp3 --bitrate 192k · sonoteca pull in:Foley --zip foley.zip",
     )
     pull.add_argument("query", metavar="QUERY", help="as in the search field; '' for everything")
