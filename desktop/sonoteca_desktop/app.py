@@ -33,7 +33,7 @@ from sonoteca_desktop.sync.keeping import Keeper
 from sonoteca_desktop.sync.mirror import Mirror
 from sonoteca_desktop.transfers.gather import Gathered, gather
 from sonoteca_desktop.transfers.journal import Journal
-from sonoteca_desktop.transfers.queue import TransferQueue
+from sonoteca_desktop.transfers.queue import Kind, Transfer, TransferQueue
 from sonoteca_desktop.transfers.soundcache import SoundCache
 from sonoteca_desktop.views.commands import Command
 from sonoteca_desktop.views.connection import Connection, Reach
@@ -212,6 +212,7 @@ class Desktop(QObject):
         leaving.has_tray = self.tray is not None
         leaving.set_choice(_CLOSING[self.choices.closing])
         leaving.chosen.connect(self._choose_closing)
+        self.transfers.finished.connect(self._finished)
         self.transfers.batchEnded.connect(self._batch_ended)
         self.awakening.happened.connect(self._awake)
 
@@ -237,7 +238,10 @@ class Desktop(QObject):
             return
         self.transfers.poll()
         self.sounds.set_local(self.queue.local_digests())
-        self.keeper.look_at_files()
+
+    def _finished(self, transfer: Transfer) -> None:
+        if transfer.kind is Kind.DOWNLOAD and transfer.sha256:
+            self.keeper.note_arrival(transfer.sha256)
 
     def _kept_changed(self) -> None:
         if not self._closed:
@@ -258,7 +262,10 @@ class Desktop(QObject):
     def _look_for_files(self) -> None:
         """Downloads may have been moved or removed, most likely while we were not in front."""
         if not self._closed:
-            self.bridge.run(self.queue.look_for_files)
+            self.bridge.run(self.queue.look_for_files, self._look_at_kept)
+
+    def _look_at_kept(self, _: None) -> None:
+        self.keeper.look_at_files()  # from any thread
 
     def _batch_ended(self, batch: Batch) -> None:
         if self.tray is not None and not self.window.isActiveWindow():

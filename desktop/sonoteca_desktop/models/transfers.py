@@ -282,17 +282,15 @@ class TransfersModel(QAbstractListModel):
         if fresh == self._all:
             return
         was_done = {row.key for row in self._all if row.state == State.DONE}
-        first_look = not self._all
         was_open = self.open_count
         self._all = fresh
         self._follow([row for row in fresh if self.filter.shows(row)])
         self.totals = add_up(fresh, self._before)
         self.statusChanged.emit()
         self._tell_downloading()
-        if not first_look:
-            for row in fresh:
-                if row.state == State.DONE and row.key not in was_done:
-                    self.finished.emit(row)
+        for row in fresh:
+            if row.state == State.DONE and row.key not in was_done:
+                self.finished.emit(row)
         if not self.open_count and not self.paused_count:
             self._rest(tell=was_open > 0)
 
