@@ -221,13 +221,14 @@ class Desktop(QObject):
     def _synced(self, state: SyncState) -> None:
         if self._closed:
             return  # said before the end, heard after it
-        reach = Reach.ONLINE if state.reached else Reach.OFFLINE
+        up = Reach.STUCK if state.sentence else Reach.ONLINE
+        reach = up if state.reached else Reach.OFFLINE
         wait = None if state.retry_at is None else max(0.0, state.retry_at - time.monotonic())
-        self.window.show_connection(Connection(reach, self.server_name, wait))
+        self.window.show_connection(Connection(reach, self.server_name, wait, state.sentence))
         self.exporting.set_reached(reached=bool(state.reached))
-        if state.reached and self._away:
+        if not state.sentence and self._away:
             self.queue.retry_waiting()
-        self._away = not state.reached
+        self._away = bool(state.sentence)
         if state.changed:
             self.overviews.forget_missing()
             self.sounds.refresh()

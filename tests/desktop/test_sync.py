@@ -97,6 +97,7 @@ def test_a_copy_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         with following(server, mirror) as told:
             until(lambda: told)
             assert "cannot be written" in told[-1].sentence
+            assert (told[-1].reached, told[-1].retry_at is None) == (True, False)
 
 
 def test_a_copy_that_is_damaged_while_it_is_used_is_fetched_anew(tmp_path: Path) -> None:
