@@ -20,14 +20,17 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from sonoteca_desktop.client import Client
-from sonoteca_desktop.models.offers import Offer, Preset, find_offer
+from sonoteca_desktop.models.offers import Offer, Offers, Preset, find_offer
+from sonoteca_desktop.sync.mirror import Scope
 from sonoteca_desktop.transfers.archive import Wish
 from sonoteca_desktop.views.archive_dialogs import LinksDialog, Source, ZipDialog
+from sonoteca_desktop.views.commands import Command
 from sonoteca_desktop.views.dialogs import Question
 from sonoteca_desktop.views.export_dialog import ExportDialog
+from sonoteca_desktop.views.exporting import Exporting
 from sonoteca_desktop.views.theme import Theme
 from tests.kit.http import serve
-from tests.kit.window import sound
+from tests.kit.window import opened, sound
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 ONE = [sound("Rain.wav", number=2)]  # 12 seconds
@@ -202,6 +205,30 @@ def test_the_keyboard_goes_through_the_fields_in_order_and_esc_leaves(
     ]
     qtbot.keyClick(export, Qt.Key.Key_Escape)
     assert not export.isVisible()
+
+
+def test_what_no_query_finds_has_to_be_selected_for_a_zip(
+    qtbot: QtBot, theme: Theme, tmp_path: Path
+) -> None:
+    with (
+        opened(qtbot, tmp_path, ONE) as parts,
+        contextlib.closing(Client("http://127.0.0.1:9")) as client,
+    ):
+        offers = Offers(client, parts.window)
+        exporting = Exporting(
+            theme, parts.window, parts.sounds, offers, folder=tmp_path, options={}
+        )
+        exporting.set_reached(reached=True)
+        command = parts.window.commands[Command.ZIP]
+        assert command.isEnabled()
+        with qtbot.waitSignal(parts.sounds.swapped):
+            parts.sounds.set_local([ONE[0].sha256])
+        with qtbot.waitSignal(parts.sounds.swapped):
+            parts.window.sidebar.choose(Scope("local"))
+        assert parts.sounds.rowCount() == 1
+        assert (command.isEnabled(), command.toolTip()) == (False, "Select sounds first.")
+        parts.window.library.table.select_row(0)
+        assert command.isEnabled()
 
 
 def test_a_zip_needs_a_name_and_gets_its_ending(
