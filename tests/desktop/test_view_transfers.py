@@ -25,6 +25,8 @@ from pytestqt.qtbot import QtBot
 
 from sonoteca_desktop.models.sounds import Where
 from sonoteca_desktop.models.transfers import Action, LineRole
+from sonoteca_desktop.transfers import orders
+from sonoteca_desktop.transfers.journal import Journal
 from sonoteca_desktop.transfers.queue import State
 from sonoteca_desktop.views.commands import Command
 from tests.kit.panel import choose, click, menu_of, names, states
@@ -285,3 +287,25 @@ def test_the_table_shows_what_is_being_downloaded(busy: Parts, qtbot: QtBot) -> 
     click(busy, qtbot, 0, Action.CANCEL)
     assert busy.sounds.where(RAIN) == Where.CLOUD
     assert not busy.window.grab().isNull()
+
+
+def test_only_the_latest_of_what_is_done_stay_in_the_list(qtbot: QtBot, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    sounds = [sound(f"{number}.wav", number=number) for number in range(2_020)]
+    server = orders.server_name("http://127.0.0.1:9")
+    listed = [orders.download(server, each, tmp_path) for each in sounds]
+    for row in listed[:2_010]:
+        row.state = State.DONE
+    for place, row in enumerate(listed):
+        row.place = place
+    journal.add(listed)
+    journal.close()
+    with opened(qtbot, tmp_path) as parts:
+        assert parts.transfers.done_count == 2_010  # while there is something to do nothing goes
+        parts.queue.pause_all()
+        parts.transfers.poll()
+        parts.transfers.poll()
+        assert parts.transfers.done_count == 2_000
+        assert names(parts)[10] == "2009.wav"
+        assert names(parts)[-1] == "10.wav"
+        assert parts.queue.local_digests() == {each.sha256 for each in sounds[:2_010]}

@@ -33,6 +33,8 @@ ActionsRole = TransferRole + 2
 KEYS_TYPE = "application/x-sonoteca-transfers"
 """What is dragged within the list: the keys of transfers, as text."""
 _NOWHERE = QModelIndex()
+_MOST_DONE = 2_000
+_FORGOTTEN_AT_ONCE = 500
 
 
 class Action(StrEnum):
@@ -73,7 +75,8 @@ def buttons(transfer: Transfer) -> tuple[Action, ...]:
 class TransfersModel(QAbstractListModel):
     """Transfers of the queue: those that still have to do something first, then what has ended.
 
-    Of these a `filter` may show a part; totals are always of all of them.
+    Of these a `filter` may show a part; totals are always of all of them. Each look costs as much
+    as the list is long: at rest, of what is done all but the latest few thousand leave it.
 
     Signals:
         statusChanged(): speed, number of open transfers or anything else of the whole changed.
@@ -293,6 +296,18 @@ class TransfersModel(QAbstractListModel):
                 self.finished.emit(row)
         if not self.open_count and not self.paused_count:
             self._rest(tell=was_open > 0)
+
+        if not self.open_count:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        """Take what was done longest ago out of the list; which files are here stays known.
+
+        Some at a time: before they are cleared away no worker takes up what comes next.
+        """
+        done = [row.key for row in self._all if row.state is State.DONE]  # the latest first
+        if too_many := done[_MOST_DONE:]:
+            self._queue.cancel(*too_many[-_FORGOTTEN_AT_ONCE:])
 
     def _rest(self, *, tell: bool) -> None:
         """Everything has ended: what comes next is another batch."""
