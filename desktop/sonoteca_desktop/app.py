@@ -33,7 +33,7 @@ from sonoteca_desktop.sync.keeping import Keeper
 from sonoteca_desktop.sync.mirror import Mirror
 from sonoteca_desktop.transfers.gather import Gathered, gather
 from sonoteca_desktop.transfers.journal import Journal
-from sonoteca_desktop.transfers.queue import TransferQueue
+from sonoteca_desktop.transfers.queue import Kind, Transfer, TransferQueue
 from sonoteca_desktop.transfers.soundcache import SoundCache
 from sonoteca_desktop.views.commands import Command
 from sonoteca_desktop.views.connection import Connection, Reach
@@ -212,6 +212,7 @@ class Desktop(QObject):
         leaving.has_tray = self.tray is not None
         leaving.set_choice(_CLOSING[self.choices.closing])
         leaving.chosen.connect(self._choose_closing)
+        self.transfers.finished.connect(self._finished)
         self.transfers.batchEnded.connect(self._batch_ended)
         self.awakening.happened.connect(self._awake)
 
@@ -220,13 +221,14 @@ class Desktop(QObject):
     def _synced(self, state: SyncState) -> None:
         if self._closed:
             return  # said before the end, heard after it
-        reach = Reach.ONLINE if state.reached else Reach.OFFLINE
+        up = Reach.STUCK if state.sentence else Reach.ONLINE
+        reach = up if state.reached else Reach.OFFLINE
         wait = None if state.retry_at is None else max(0.0, state.retry_at - time.monotonic())
-        self.window.show_connection(Connection(reach, self.server_name, wait))
+        self.window.show_connection(Connection(reach, self.server_name, wait, state.sentence))
         self.exporting.set_reached(reached=bool(state.reached))
-        if state.reached and self._away:
+        if not state.sentence and self._away:
             self.queue.retry_waiting()
-        self._away = not state.reached
+        self._away = bool(state.sentence)
         if state.changed:
             self.overviews.forget_missing()
             self.sounds.refresh()
@@ -237,7 +239,10 @@ class Desktop(QObject):
             return
         self.transfers.poll()
         self.sounds.set_local(self.queue.local_digests())
-        self.keeper.look_at_files()
+
+    def _finished(self, transfer: Transfer) -> None:
+        if transfer.kind is Kind.DOWNLOAD and transfer.sha256:
+            self.keeper.note_arrival(transfer.sha256)
 
     def _kept_changed(self) -> None:
         if not self._closed:
@@ -258,7 +263,10 @@ class Desktop(QObject):
     def _look_for_files(self) -> None:
         """Downloads may have been moved or removed, most likely while we were not in front."""
         if not self._closed:
-            self.bridge.run(self.queue.look_for_files)
+            self.bridge.run(self.queue.look_for_files, self._look_at_kept)
+
+    def _look_at_kept(self, _: None) -> None:
+        self.keeper.look_at_files()  # from any thread
 
     def _batch_ended(self, batch: Batch) -> None:
         if self.tray is not None and not self.window.isActiveWindow():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sonoteca_desktop.transfers.gather import gather
@@ -37,6 +38,18 @@ def test_content_makes_a_wav_and_others_are_counted(tmp_path: Path) -> None:
 def test_a_file_that_was_dropped_itself_is_taken_whatever_it_is(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     assert gather([tmp_path / "notes.txt"]).files == [(tmp_path / "notes.txt", "")]
+
+
+def test_pipes_are_left_alone_for_reading_one_may_never_end(tmp_path: Path) -> None:
+    folder = tmp_path / "trip"
+    folder.mkdir()
+    write_wav(folder / "take.wav", frames=10)
+    pipes = [folder / "control", folder / "pipe.wav", tmp_path / "alone.wav"]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    found = gather([folder, tmp_path / "alone.wav"])
+    assert found.files == [(folder / "take.wav", "trip")]
+    assert found.sentence == "3 files that are no WAV were left out."
 
 
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:

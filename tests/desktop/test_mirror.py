@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from sonoteca_desktop.sync.mirror import SORTS, Here, Mirror, Scope
 from sonoteca_shared.models import Change, ChangePage, Links, Sound
 from sonoteca_shared.query import parse
+from tests.kit.garbage import spoil
 
 BASE = Sound(
     id="",
@@ -135,6 +137,27 @@ def test_all_is_there_again_after_a_restart_and_gone_after_a_reset(tmp_path: Pat
     assert (mirror.cursor, mirror.count()) == ("c1", 4)
     mirror.reset()
     assert (mirror.cursor, mirror.count()) == (None, 0)
+
+
+def test_a_damaged_copy_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "mirror.sqlite"
+    path.write_bytes(b"no database, but long enough to be taken for one. " * 400)
+    mirror = Mirror(path)
+    assert (mirror.cursor, mirror.count()) == (None, 0)
+    mirror.apply(page("c1", *LIBRARY))
+    assert mirror.count() == 4
+    mirror.close()
+
+
+def test_what_was_asked_for_before_a_new_beginning_is_not_taken_in(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror.sqlite")
+    before = mirror.begun
+    spoil(tmp_path / "mirror.sqlite")
+    with pytest.raises(sqlite3.DatabaseError):
+        mirror.count()
+    mirror.apply(page("c9", LIBRARY[3]), begun=before)
+    assert (mirror.cursor, mirror.count()) == (None, 0)
+    mirror.close()
 
 
 def test_a_page_counts_whole_or_not_at_all(mirror: Mirror) -> None:

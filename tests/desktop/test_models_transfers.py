@@ -227,8 +227,14 @@ def test_one_that_is_done_sinks_below_thousands_in_one_step(
 
 
 def test_actions_reach_the_queue(queue: PaperQueue, model: TransfersModel) -> None:
-    for action in (Action.PAUSE, Action.RESUME, Action.RETRY, Action.CANCEL):
-        model.act([7, 8], action)
+    for action, state in (
+        (Action.PAUSE, State.RUNNING),
+        (Action.RESUME, State.PAUSED),
+        (Action.RETRY, State.FAILED),
+        (Action.CANCEL, State.RUNNING),
+    ):
+        queue.rows = [transfer(7, state), transfer(8, state), transfer(9, State.DONE)]
+        model.act([7, 8, 9], action)
     model.pause_all()
     model.resume_all()
     model.clear_finished()

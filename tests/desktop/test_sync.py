@@ -12,11 +12,12 @@ import pytest
 import requests
 
 from sonoteca_desktop.client import Client
-from sonoteca_desktop.sync.engine import SyncEngine, SyncState
+from sonoteca_desktop.sync.engine import SyncEngine, SyncState, catch_up
 from sonoteca_desktop.sync.mirror import Mirror
 from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.catalog.jobs import submit_now
 from sonoteca_shared.query import parse
+from tests.kit.garbage import spoil
 from tests.kit.http import serve, server_process
 from tests.kit.wait import until
 from tests.kit.wavs import Plan, build_wav
@@ -25,6 +26,14 @@ from tests.kit.wavs import Plan, build_wav
 def post(server: str, seed: int) -> None:
     data = build_wav(Plan(frames=100, seed=seed))
     requests.post(f"{server}/post?name={seed}.wav", data=data, timeout=10)
+
+
+def names(mirror: Mirror) -> list[str]:
+    """The names of all sounds of a mirror; none while it is being begun anew."""
+    with contextlib.suppress(sqlite3.DatabaseError):
+        found = mirror.sounds(mirror.keys(sort="name"))
+        return [sound.name for sound in found if sound is not None]
+    return []
 
 
 @contextlib.contextmanager
@@ -88,6 +97,31 @@ def test_a_copy_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         with following(server, mirror) as told:
             until(lambda: told)
             assert "cannot be written" in told[-1].sentence
+            assert (told[-1].reached, told[-1].retry_at is None) == (True, False)
+
+
+def test_a_copy_that_is_damaged_while_it_is_used_is_fetched_anew(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror.sqlite")
+    with serve(tmp_path / "library") as server:
+        post(server, 1)
+        with following(server, mirror):
+            until(lambda: mirror.count() == 1)
+            spoil(tmp_path / "mirror.sqlite")
+            post(server, 2)
+            until(lambda: len(names(mirror)) == 2)
+            assert names(mirror) == ["1.wav", "2.wav"]
+    mirror.close()
+    assert len(names(Mirror(tmp_path / "mirror.sqlite"))) == 2
+
+
+def test_a_shell_takes_a_damaged_copy_in_anew(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror.sqlite")
+    with serve(tmp_path / "library") as server, contextlib.closing(Client(server)) as client:
+        post(server, 1)
+        catch_up(mirror, client)
+        spoil(tmp_path / "mirror.sqlite")
+        catch_up(mirror, client)
+        assert names(mirror) == ["1.wav"]
 
 
 def test_collections_are_followed_with_what_is_in_them(tmp_path: Path) -> None:

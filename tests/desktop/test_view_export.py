@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+import requests
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -17,13 +19,18 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from sonoteca_desktop.models.offers import Offer, Preset
+from sonoteca_desktop.client import Client
+from sonoteca_desktop.models.offers import Offer, Offers, Preset, find_offer
+from sonoteca_desktop.sync.mirror import Scope
 from sonoteca_desktop.transfers.archive import Wish
 from sonoteca_desktop.views.archive_dialogs import LinksDialog, Source, ZipDialog
+from sonoteca_desktop.views.commands import Command
 from sonoteca_desktop.views.dialogs import Question
 from sonoteca_desktop.views.export_dialog import ExportDialog
+from sonoteca_desktop.views.exporting import Exporting
 from sonoteca_desktop.views.theme import Theme
-from tests.kit.window import sound
+from tests.kit.http import serve
+from tests.kit.window import opened, sound
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
 ONE = [sound("Rain.wav", number=2)]  # 12 seconds
@@ -93,6 +100,7 @@ def complaint(question: Question, name: str) -> str:
         ("MP3", "exportSamplerate", "12345", "“Sample rate” of mp3 is one of 8000, 11025"),
         ("WAV", "exportSamplerate", "fast", "“Sample rate” takes a whole number, not “fast”"),
         ("Opus", "exportBitrate", "900k", "“Bitrate” of opus is between 6k and 510k"),
+        ("MP3", "exportChannels", "6", "“Channels” of mp3 is between 1 and 2, not 6"),
         ("FLAC", "exportStart", "-1", "“From” is -1 seconds; it cannot be negative"),
         ("FLAC", "exportStart", "13", "The sound is over by then"),
         ("FLAC", "exportEnd", "soon", "“To” takes a number of seconds, not “soon”"),
@@ -153,6 +161,25 @@ def test_what_the_server_has_not_is_not_offered(export: ExportDialog) -> None:
     assert export.options() == {"format": "wav", "bitdepth": "16"}
 
 
+def test_a_preset_keeps_every_option_to_its_last_digit(
+    qtbot: QtBot, export: ExportDialog, tmp_path: Path
+) -> None:
+    options = {"format": "wav", "samplerate": "48000", "channels": "1", "bitdepth": "24"}
+    options |= {"start": "3.1234567", "end": "11.9999999", "normalize_lufs": "-23.4567891"}
+    with serve(tmp_path / "library") as server, contextlib.closing(Client(server)) as client:
+        address = f"{server}/api/v1/presets"
+        requests.post(address, json={"name": "Voice"} | options, timeout=10).raise_for_status()
+        export.show_offer(find_offer(client))
+    presets = field(export, "exportPreset")
+    assert isinstance(presets, QComboBox)
+    presets.activated.emit(1)
+    assert export.options() == options
+    with qtbot.waitSignal(export.wanted) as wanted:
+        go(qtbot, export, "exportGo")
+    assert wanted.args is not None
+    assert wanted.args[0] == options
+
+
 def test_a_folder_that_is_not_there_is_told(qtbot: QtBot, export: ExportDialog) -> None:
     for text, says in (("", "Name a folder"), ("there", "Name a folder"), ("/no/such", "This fol")):
         write(export, "exportFolderLine", text)
@@ -165,18 +192,43 @@ def test_the_keyboard_goes_through_the_fields_in_order_and_esc_leaves(
     qtbot: QtBot, export: ExportDialog
 ) -> None:
     names = []
-    for _ in range(9):
+    for _ in range(10):
         focus = export.focusWidget()
         assert focus is not None
         names.append(focus.objectName())
         assert focus.accessibleName()
         qtbot.keyClick(focus, Qt.Key.Key_Tab)
     assert names == [
-        *("exportFormat", "exportSamplerate", "exportBitdepth", "exportStart", "exportEnd"),
-        *("exportNormalizeLufs", "exportFolderLine", "exportFolderChoose", "exportCancel"),
+        *("exportFormat", "exportSamplerate", "exportBitdepth", "exportChannels"),
+        *("exportStart", "exportEnd", "exportNormalizeLufs"),
+        *("exportFolderLine", "exportFolderChoose", "exportCancel"),
     ]
     qtbot.keyClick(export, Qt.Key.Key_Escape)
     assert not export.isVisible()
+
+
+def test_what_no_query_finds_has_to_be_selected_for_a_zip(
+    qtbot: QtBot, theme: Theme, tmp_path: Path
+) -> None:
+    with (
+        opened(qtbot, tmp_path, ONE) as parts,
+        contextlib.closing(Client("http://127.0.0.1:9")) as client,
+    ):
+        offers = Offers(client, parts.window)
+        exporting = Exporting(
+            theme, parts.window, parts.sounds, offers, folder=tmp_path, options={}
+        )
+        exporting.set_reached(reached=True)
+        command = parts.window.commands[Command.ZIP]
+        assert command.isEnabled()
+        with qtbot.waitSignal(parts.sounds.swapped):
+            parts.sounds.set_local([ONE[0].sha256])
+        with qtbot.waitSignal(parts.sounds.swapped):
+            parts.window.sidebar.choose(Scope("local"))
+        assert parts.sounds.rowCount() == 1
+        assert (command.isEnabled(), command.toolTip()) == (False, "Select sounds first.")
+        parts.window.library.table.select_row(0)
+        assert command.isEnabled()
 
 
 def test_a_zip_needs_a_name_and_gets_its_ending(

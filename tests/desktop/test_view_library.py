@@ -356,6 +356,18 @@ def test_away_from_the_server_the_table_stays_and_a_banner_tells(
     assert not parts.window.library.banner.isVisible()
 
 
+def test_trouble_of_this_computer_is_not_told_as_the_server_s(parts: Parts) -> None:
+    trouble = "The copy of the library on this computer cannot be written: disk is full"
+    parts.window.show_connection(Connection(Reach.STUCK, "studio", 4, trouble))
+    assert parts.window.library.banner.isVisible()
+    assert words(parts, "offlineText") == (
+        f"What is shown is no longer up to date. {trouble}. Trying again in 4 s."
+    )
+    assert trouble in parts.window.top.server.toolTip()
+    parts.window.show_connection(Connection(Reach.ONLINE, "studio"))
+    assert not parts.window.library.banner.isVisible()
+
+
 def test_a_notice_stays_until_it_is_sent_away(parts: Parts, qtbot: QtBot) -> None:
     parts.window.show_notice("notes.txt is no WAV, and was left out.")
     assert words(parts, "noticeText") == "notes.txt is no WAV, and was left out."

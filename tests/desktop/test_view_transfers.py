@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import (
-    QContextMenuEvent,
     QDesktopServices,
     QDragEnterEvent,
     QDragMoveEvent,
@@ -19,16 +18,18 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QLabel,
-    QMenu,
     QToolTip,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
 
 from sonoteca_desktop.models.sounds import Where
-from sonoteca_desktop.models.transfers import Action, LineRole, TransferRole
-from sonoteca_desktop.transfers.queue import State, Transfer
+from sonoteca_desktop.models.transfers import Action, LineRole
+from sonoteca_desktop.transfers import orders
+from sonoteca_desktop.transfers.journal import Journal
+from sonoteca_desktop.transfers.queue import State
 from sonoteca_desktop.views.commands import Command
+from tests.kit.panel import choose, click, menu_of, names, states
 from tests.kit.window import Parts, opened, sound
 
 RAIN, WIND = sound("Rain.wav", number=1), sound("Wind.wav", number=2)
@@ -53,19 +54,6 @@ def button(parts: Parts, name: str) -> QAbstractButton:
     found = parts.window.findChild(QAbstractButton, name)
     assert isinstance(found, QAbstractButton), name
     return found
-
-
-def states(parts: Parts) -> list[State]:
-    model = parts.transfers
-    rows: list[Transfer] = [model.index(row).data(TransferRole) for row in range(model.rowCount())]
-    return [row.state for row in rows]
-
-
-def click(parts: Parts, qtbot: QtBot, row: int, action: Action) -> None:
-    rows = parts.window.transfers.list
-    place = rows.button_rect(row, action)
-    assert not place.isEmpty(), f"no button {action} in row {row}"
-    qtbot.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=place.center())
 
 
 def test_an_empty_panel_says_how_transfers_begin(parts: Parts) -> None:
@@ -135,30 +123,6 @@ def test_a_row_has_a_menu_and_its_buttons_have_names(busy: Parts) -> None:
     ]
     choose(menu, "Pause")
     assert states(busy) == [State.PAUSED, State.QUEUED]
-
-
-def menu_of(parts: Parts, row: int) -> QMenu:
-    """The menu of a row, opened as the right button does."""
-    rows = parts.window.transfers.list
-    place = rows.visualRect(parts.transfers.index(row)).center()
-    asked = QContextMenuEvent(
-        QContextMenuEvent.Reason.Mouse, place, rows.viewport().mapToGlobal(place)
-    )
-    QApplication.sendEvent(rows.viewport(), asked)
-    menu = QApplication.activePopupWidget()
-    assert isinstance(menu, QMenu)
-    return menu
-
-
-def choose(menu: QMenu, words: str) -> None:
-    [action] = [each for each in menu.actions() if each.text().partition("\t")[0] == words]
-    action.trigger()
-    menu.close()
-
-
-def names(parts: Parts) -> list[str]:
-    model = parts.transfers
-    return [str(model.index(row).data()) for row in range(model.rowCount())]
 
 
 # ---- many at once
@@ -323,3 +287,25 @@ def test_the_table_shows_what_is_being_downloaded(busy: Parts, qtbot: QtBot) -> 
     click(busy, qtbot, 0, Action.CANCEL)
     assert busy.sounds.where(RAIN) == Where.CLOUD
     assert not busy.window.grab().isNull()
+
+
+def test_only_the_latest_of_what_is_done_stay_in_the_list(qtbot: QtBot, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    sounds = [sound(f"{number}.wav", number=number) for number in range(2_020)]
+    server = orders.server_name("http://127.0.0.1:9")
+    listed = [orders.download(server, each, tmp_path) for each in sounds]
+    for row in listed[:2_010]:
+        row.state = State.DONE
+    for place, row in enumerate(listed):
+        row.place = place
+    journal.add(listed)
+    journal.close()
+    with opened(qtbot, tmp_path) as parts:
+        assert parts.transfers.done_count == 2_010  # while there is something to do nothing goes
+        parts.queue.pause_all()
+        parts.transfers.poll()
+        parts.transfers.poll()
+        assert parts.transfers.done_count == 2_000
+        assert names(parts)[10] == "2009.wav"
+        assert names(parts)[-1] == "10.wav"
+        assert parts.queue.local_digests() == {each.sha256 for each in sounds[:2_010]}

@@ -16,7 +16,7 @@ from sonoteca_desktop.client import Client, ServerRefusedError
 from sonoteca_desktop.sync.collections import list_all
 from sonoteca_shared import routes
 from sonoteca_shared.errors import SonotecaError
-from sonoteca_shared.recipes import OPTIONS, TARGETS
+from sonoteca_shared.recipes import OPTIONS, TARGETS, texts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +99,5 @@ def find_offer(client: Client) -> Offer:
 
 
 def _preset(sent: Mapping[str, Any]) -> Preset:
-    options = {
-        name: f"{sent[name]:g}" if isinstance(sent[name], float) else str(sent[name])
-        for name in OPTIONS
-        if sent.get(name) is not None
-    }
+    options = texts_of({name: sent.get(name) for name in OPTIONS})
     return Preset(str(sent.get("name", "")), options)

@@ -33,6 +33,8 @@ ActionsRole = TransferRole + 2
 KEYS_TYPE = "application/x-sonoteca-transfers"
 """What is dragged within the list: the keys of transfers, as text."""
 _NOWHERE = QModelIndex()
+_MOST_DONE = 2_000
+_FORGOTTEN_AT_ONCE = 500
 
 
 class Action(StrEnum):
@@ -73,7 +75,8 @@ def buttons(transfer: Transfer) -> tuple[Action, ...]:
 class TransfersModel(QAbstractListModel):
     """Transfers of the queue: those that still have to do something first, then what has ended.
 
-    Of these a `filter` may show a part; totals are always of all of them.
+    Of these a `filter` may show a part; totals are always of all of them. Each look costs as much
+    as the list is long: at rest, of what is done all but the latest few thousand leave it.
 
     Signals:
         statusChanged(): speed, number of open transfers or anything else of the whole changed.
@@ -188,16 +191,22 @@ class TransfersModel(QAbstractListModel):
         self.poll()
 
     def act(self, keys: Collection[int], action: Action) -> None:
-        """Do what was asked for with transfers, and show it at once."""
+        """Do what was asked for with those transfers that it can be done with; show it at once."""
+        asked = set(keys)
+        able = [
+            each.key
+            for each in self._queue.snapshot()
+            if each.key in asked and action in actions(each)
+        ]
         match action:
             case Action.PAUSE:
-                self._queue.pause(*keys)
+                self._queue.pause(*able)
             case Action.RESUME:
-                self._queue.resume(*keys)
+                self._queue.resume(*able)
             case Action.RETRY:
-                self._queue.retry(*keys)
+                self._queue.retry(*able)
             case Action.CANCEL | Action.REMOVE:
-                self._queue.cancel(*keys)
+                self._queue.cancel(*able)
         self.poll()
 
     def move(self, keys: Collection[int], move: Move) -> None:
@@ -276,19 +285,29 @@ class TransfersModel(QAbstractListModel):
         if fresh == self._all:
             return
         was_done = {row.key for row in self._all if row.state == State.DONE}
-        first_look = not self._all
         was_open = self.open_count
         self._all = fresh
         self._follow([row for row in fresh if self.filter.shows(row)])
         self.totals = add_up(fresh, self._before)
         self.statusChanged.emit()
         self._tell_downloading()
-        if not first_look:
-            for row in fresh:
-                if row.state == State.DONE and row.key not in was_done:
-                    self.finished.emit(row)
+        for row in fresh:
+            if row.state == State.DONE and row.key not in was_done:
+                self.finished.emit(row)
         if not self.open_count and not self.paused_count:
             self._rest(tell=was_open > 0)
+
+        if not self.open_count:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        """Take what was done longest ago out of the list; which files are here stays known.
+
+        Some at a time: before they are cleared away no worker takes up what comes next.
+        """
+        done = [row.key for row in self._all if row.state is State.DONE]  # the latest first
+        if too_many := done[_MOST_DONE:]:
+            self._queue.cancel(*too_many[-_FORGOTTEN_AT_ONCE:])
 
     def _rest(self, *, tell: bool) -> None:
         """Everything has ended: what comes next is another batch."""

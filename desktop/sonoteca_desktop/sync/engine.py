@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sonoteca_desktop.client import (
     Client,
@@ -26,8 +26,10 @@ _LONGEST_WAIT_S = 8.0
 class SyncState:
     """How the copy stands to its server.
 
-    `reached` is None until the first answer; `changed` says that the mirror has news;
-    `retry_at` is on the clock of `time.monotonic` while the server is away.
+    `reached` says whether the server answered, whatever it said, and is None until it is asked;
+    `changed` says that the mirror has news. `sentence` is what keeps the copy from following, if
+    anything does: the way to the server, its refusal or this computer's disk. Then `retry_at`, on
+    the clock of `time.monotonic`, is when it is tried again.
     """
 
     reached: bool | None = None
@@ -73,20 +75,20 @@ class SyncEngine:
             self._wake.clear()
             state = self._step()
             wait = POLL_S
-            if not state.reached:
+            if state.sentence:
                 failures += 1
                 wait = min(_LONGEST_WAIT_S, POLL_S * 2 ** (failures - 1))
-                state = SyncState(False, False, state.sentence, time.monotonic() + wait)
+                state = replace(state, retry_at=time.monotonic() + wait)
             else:
                 failures = 0
             if (state != told or state.changed) and not self._stopping:
                 self._listener(state)
-                told = SyncState(state.reached, False, state.sentence, state.retry_at)
+                told = replace(state, changed=False)
             self._wake.wait(wait)
 
     def _step(self) -> SyncState:
         """Take in everything that is new."""
-        changed = False
+        changed, begun = False, self._mirror.begun
         try:
             for news in follow(self._mirror, self._client):
                 changed = changed or news
@@ -96,11 +98,16 @@ class SyncEngine:
             self._mirror.reset()
             self._wake.set()
             return SyncState(reached=True, changed=True)
-        except (ServerUnreachableError, ServerRefusedError) as error:
+        except ServerUnreachableError as error:
             return SyncState(reached=False, changed=changed, sentence=str(error))
+        except ServerRefusedError as error:
+            return SyncState(reached=True, changed=changed, sentence=str(error))
         except sqlite3.Error as error:
-            sentence = f"The copy of the library on this computer cannot be written: {error}."
-            return SyncState(reached=False, changed=changed, sentence=sentence)
+            if self._mirror.begun != begun:  # it was damaged: all of it is fetched at once
+                self._wake.set()
+                return SyncState(reached=True, changed=True)
+            sentence = f"The copy of the library on this computer cannot be written: {error}"
+            return SyncState(reached=True, changed=changed, sentence=sentence)
         return SyncState(reached=True, changed=changed)
 
 
@@ -108,20 +115,30 @@ def follow(mirror: Mirror, client: Client) -> Iterator[bool]:
     """Take in page after page of changes, up to the last; of each, whether it had news."""
     more = True
     while more:
+        begun = mirror.begun
         page = client.changes(mirror.cursor)
         if page.results or page.more or page.cursor != mirror.cursor:
-            mirror.apply(page, _collections(mirror, client, page))
+            mirror.apply(page, _collections(mirror, client, page), begun=begun)
         more = page.more
         yield any(map(_is_shown, page.results))
 
 
 def catch_up(mirror: Mirror, client: Client) -> None:
-    """Take in everything that is new, from the beginning when the server has forgotten the rest."""
+    """Take in everything that is new.
+
+    From the beginning when the server has forgotten the rest, or the copy turns out to be damaged.
+    """
+    begun = mirror.begun
     try:
         list(follow(mirror, client))
     except CursorExpiredError:
         mirror.reset()
-        list(follow(mirror, client))
+    except sqlite3.Error:
+        if mirror.begun == begun:
+            raise
+    else:
+        return
+    list(follow(mirror, client))
 
 
 def _collections(mirror: Mirror, client: Client, page: ChangePage) -> list[Gathered]:

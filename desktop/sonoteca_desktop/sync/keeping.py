@@ -52,7 +52,11 @@ class Keeper:
         self._freed: dict[str, Sound] = {}
         self._digests: frozenset[str] = frozenset(row.sha256 for row in queue.kept.rows())
         self._wanted: Wanted = {}
+        # What goes as soon as a file with these bytes, the revision after it, is here.
+        self._replaced: dict[str, set[int]] = {}
+        self._come: set[str] = set()
         self._stale = True
+        self._thorough = True
         self._said = ""
         self._wake = threading.Event()
         self._ending = threading.Event()
@@ -75,11 +79,18 @@ class Keeper:
 
     def look(self) -> None:
         """Look again soon: the library or the pins have changed."""
-        self._stale = True
+        self._stale = self._thorough = True
         self._wake.set()
 
     def look_at_files(self) -> None:
-        """Look again soon whether what is wanted is here; what is wanted has not changed."""
+        """Look again soon whether every file is still here; what is wanted has not changed."""
+        self._thorough = True
+        self._wake.set()
+
+    def note_arrival(self, sha256: str) -> None:
+        """A file with these bytes has come: what it replaces goes soon."""
+        with self._lock:
+            self._come.add(sha256)
         self._wake.set()
 
     def stop(self) -> None:
@@ -116,8 +127,12 @@ class Keeper:
         if stale:
             self._wanted = self._ask(pins)
         wanted, queue = self._wanted, self._queue
-        rows = queue.kept.rows()
-        over = [row for row in rows if self._is_over(row, pins, freed)]
+        over, self._replaced = [], {}
+        for row in queue.kept.rows():
+            if self._is_over(row, pins, freed):
+                over.append(row)
+            elif (revision := self._revision_after(row)) is not None:
+                self._replaced.setdefault(revision.sha256, set()).add(row.key)
         if over:
             self._give_up(over)
         with self._lock:
@@ -131,14 +146,31 @@ class Keeper:
             queue.kept.fetch([wanted[each] for each in wanted if each in missing], self._folder)
         self._note(frozenset(wanted) | kept)
 
+    def replace(self) -> None:
+        """Free, in the calling thread, what the files that came meanwhile replace."""
+        with self._lock:
+            come, self._come = self._come, set()
+        keys = {
+            key
+            for digest in come & self._replaced.keys()
+            if self._queue.local_file(digest) is not None
+            for key in self._replaced.pop(digest)
+        }
+        if keys:
+            self._give_up([row for row in self._queue.kept.rows() if row.key in keys])
+            self._note(frozenset(self._wanted) | {row.sha256 for row in self._queue.kept.rows()})
+
     def _run(self) -> None:
         while True:
             self._wake.wait()
             self._wake.clear()
             if self._ending.is_set():
                 return
+            thorough, self._thorough = self._thorough, False
             try:
-                self.step()
+                self.replace()
+                if thorough:
+                    self.step()
             except SonotecaError as error:
                 self._tell(str(error))
             except OSError as error:
@@ -180,14 +212,16 @@ class Keeper:
             return row.state is State.DONE and self._queue.local_file(row.sha256) is None
         if row.sha256 in freed or row.kept not in {pin.key for pin in pins}:
             return True
-        # What no longer matches stays; but of a sound the present revision is enough.
+        revision = self._revision_after(row)
+        return revision is not None and self._queue.local_file(revision.sha256) is not None
+
+    def _revision_after(self, row: Row) -> Sound | None:
+        """What is wanted in place of a file: what no longer matches stays, old revisions do not."""
+        if row.sha256 in self._wanted:
+            return None
         now = self._mirror.find(row.sound_id)
-        return (
-            now is not None
-            and now.sha256 != row.sha256
-            and now.sha256 in self._wanted
-            and self._queue.local_file(now.sha256) is not None
-        )
+        newer = now is not None and now.sha256 != row.sha256 and now.sha256 in self._wanted
+        return now if newer else None
 
     def _hand_on(self, pins: frozenset[Pin]) -> None:
         """What was fetched for a pin that is gone may be wanted for another one."""

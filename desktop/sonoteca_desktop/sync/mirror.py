@@ -6,6 +6,7 @@ One SQLite file for each server. Callable from any thread: each has a connection
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import threading
 from array import array
@@ -21,6 +22,8 @@ from sonoteca_desktop.sync import tables
 from sonoteca_desktop.sync.conditions import Asker, Condition, condition, in_folder
 from sonoteca_shared.models import Change, ChangePage, Sound
 from sonoteca_shared.terms import EVERYTHING, Term
+
+_logger = logging.getLogger(__name__)
 
 _GONE = ("sound.trashed", "sound.purged")
 _BATCH = 500
@@ -48,6 +51,7 @@ _SORTS = {
 SORTS = tuple(_SORTS)
 # Sounds that have no value of these come last, whichever way they are sorted.
 _OPTIONAL = frozenset({"loudness", "peak", "rating", "recorded"})
+_DAMAGED = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +86,32 @@ NOTHING_HERE = Here()
 
 
 class Mirror:
-    """The sounds of one server as far as its feed was followed."""
+    """The sounds of one server as far as its feed was followed.
+
+    When its file turns out to be damaged it is removed, and an empty one takes its place: the
+    server has the truth. What was being done with it raises the `sqlite3.DatabaseError` even so.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
-        self._opening = threading.Lock()
+        # Held while nobody may begin to use the file; told when somebody ends.
+        self._idle = threading.Condition()
+        self._users = 0
+        self._begun = 0
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._prepare()
+        try:
+            with self._writing() as connection:
+                _prepare(connection)
+        except sqlite3.DatabaseError:
+            if not self._begun:
+                raise
+
+    @property
+    def begun(self) -> int:
+        """How often it was begun anew, because the file was damaged."""
+        return self._begun
 
     @property
     def cursor(self) -> str | None:
@@ -99,9 +120,20 @@ class Mirror:
             row = connection.execute("SELECT value FROM facts WHERE name = 'cursor'").fetchone()
         return row[0] if row else None
 
-    def apply(self, page: ChangePage, collections: Iterable[Gathered] = ()) -> None:
-        """Take in a page of changes, the collections it told of and its cursor: all or nothing."""
+    def apply(
+        self,
+        page: ChangePage,
+        collections: Iterable[Gathered] = (),
+        *,
+        begun: int | None = None,
+    ) -> None:
+        """Take in a page of changes, the collections it told of and its cursor: all or nothing.
+
+        Nothing when it was asked for at another beginning: what came before it would be missing.
+        """
         with self._writing() as connection:
+            if begun not in (None, self._begun):
+                return
             for change in page.results:
                 _apply(connection, change)
             for each in collections:
@@ -175,52 +207,91 @@ class Mirror:
 
     def close(self) -> None:
         """Close every thread's connection; the threads must have ended their work."""
-        with self._opening:
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
+        with self._idle:
+            self._close()
 
     def _first(self, query: str, value: str) -> Sound | None:
         with self._reading() as connection:
             row = connection.execute(query, (value,)).fetchone()
         return msgspec.json.decode(row[0], type=Sound) if row else None
 
-    def _prepare(self) -> None:
-        with self._writing() as connection:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version != tables.SCHEMA:
-                tables.make(connection)
-
     def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(
-                self._path, isolation_level=None, timeout=10, check_same_thread=False
-            )
-            connection.execute("PRAGMA journal_mode=WAL")
-            # The server has the truth: what a power cut takes from the copy is fetched again.
-            connection.execute("PRAGMA synchronous=NORMAL")
-            for table in ("local", "pinned"):
-                connection.execute(f"CREATE TEMP TABLE {table} (sha256 TEXT PRIMARY KEY)")
-            self._local.connection = connection
-            with self._opening:
-                self._connections.append(connection)
+        begun, connection = getattr(self._local, "held", (-1, None))
+        if connection is None or begun != self._begun:
+            connection = self._open()
+            self._local.held = (self._begun, connection)
+        assert isinstance(connection, sqlite3.Connection)
         return connection
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, timeout=10, check_same_thread=False
+        )
+        with self._idle:
+            self._connections.append(connection)
+        connection.execute("PRAGMA journal_mode=WAL")
+        # The server has the truth: what a power cut takes from the copy is fetched again.
+        connection.execute("PRAGMA synchronous=NORMAL")
+        for table in ("local", "pinned"):
+            connection.execute(f"CREATE TEMP TABLE {table} (sha256 TEXT PRIMARY KEY)")
+        return connection
+
+    def _close(self) -> None:
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+
+    def _begin_anew(self, begun: int) -> None:
+        """Put an empty file in place of a damaged one. Call it with `_idle` in hand."""
+        self._idle.wait_for(lambda: not self._users)
+        if begun != self._begun:
+            return  # another thread was first
+        self._close()
+        _logger.warning("the copy of the library %s is damaged: it is fetched anew", self._path)
+        for ending in ("-wal", "-shm", ""):
+            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+        self._begun += 1
+        connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        _prepare(connection)
+        connection.execute("COMMIT")
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        yield self._connection()
+        with self._idle:
+            self._users += 1
+            begun = self._begun
+        damaged = False
+        try:
+            yield self._connection()
+        except sqlite3.DatabaseError as error:
+            damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+            raise
+        finally:
+            with self._idle:
+                self._users -= 1
+                self._idle.notify_all()
+                if damaged:
+                    with contextlib.suppress(OSError):  # what is raised says what is wrong
+                        self._begin_anew(begun)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
+        with self._reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                if connection.in_transaction:  # SQLite ends it itself after some errors
+                    connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != tables.SCHEMA:
+        tables.make(connection)
 
 
 def _apply(connection: sqlite3.Connection, change: Change) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,14 +38,18 @@ class Gathered:
 def gather(paths: Iterable[Path]) -> Gathered:
     """Files as they are named; of folders, every WAV below them, with the folder it lay in.
 
-    A file that was dropped itself is taken whatever it is, so that the server can say what is
+    A file that was dropped itself is taken whatever is in it, so that the server can say what is
     wrong with it; of a folder's files, those that are WAVs by their ending or their first bytes.
+    Pipes, sockets and devices are no files: reading one may never end.
     """
     found = Gathered()
     others = 0
     for path in paths:
         if not path.is_dir():
-            found.files.append((path, ""))
+            if _is_special(path):
+                others += 1
+            else:
+                found.files.append((path, ""))
             continue
         for file in _files_below(path, found.unreadable):
             if _is_wav(file):
@@ -68,7 +73,16 @@ def _files_below(folder: Path, unreadable: list[str]) -> Iterator[Path]:
                 yield Path(here, name)
 
 
+def _is_special(path: Path) -> bool:
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False  # whoever reads it says what is wrong
+
+
 def _is_wav(path: Path) -> bool:
+    if _is_special(path):
+        return False
     if path.suffix.lower() in _ENDINGS:
         return True
     try:

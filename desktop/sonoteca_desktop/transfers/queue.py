@@ -182,7 +182,8 @@ class TransferQueue:
 
     def cancel(self, *keys: int) -> None:
         """Remove transfers with what came of them so far; finished files stay."""
-        self._remove(lambda entry: entry.row.key in keys)
+        wanted = frozenset(keys)
+        self._remove(lambda entry: entry.row.key in wanted)
 
     def clear_finished(self) -> None:
         """Remove the finished ones from the list; their files stay."""

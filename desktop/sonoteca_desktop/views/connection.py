@@ -10,6 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from sonoteca_desktop.models import units
 from sonoteca_desktop.views.buttons import TextButton
 from sonoteca_desktop.views.layout import Label, row
 from sonoteca_desktop.views.theme import Theme, paint_pixmap
@@ -20,16 +21,31 @@ class Reach(StrEnum):
 
     CONNECTING = "Connecting"
     ONLINE = "Connected"
+    STUCK = "Cannot be followed"
     OFFLINE = "Cannot be reached"
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The server by name, whether it answers, and in how many seconds we ask it again."""
+    """The server by name, whether it answers, and in how many seconds we ask it again.
+
+    `trouble` is the reason in one sentence when it does not, or when it cannot be followed.
+    """
 
     reach: Reach
     name: str
     retry_in: float | None = None
+    trouble: str = ""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether nothing is in the way, so far as is known."""
+        return self.reach in (Reach.CONNECTING, Reach.ONLINE)
+
+    @property
+    def reason(self) -> str:
+        """The trouble, with a full stop."""
+        return f"{self.trouble.rstrip('.')}." if self.trouble else ""
 
 
 class ServerChip(QWidget):
@@ -46,7 +62,8 @@ class ServerChip(QWidget):
 
     def show_connection(self, connection: Connection) -> None:
         self._connection = connection
-        self.setToolTip(f"{connection.name}: {str(connection.reach).lower()}")
+        reach = f"{connection.name}: {str(connection.reach).lower()}"
+        self.setToolTip(units.tool_tip(f"{reach}\n{connection.reason}".rstrip()))
         self.setAccessibleName(f"Server {connection.name}: {str(connection.reach).lower()}")
         self.updateGeometry()
         self.update()
@@ -71,14 +88,14 @@ class ServerChip(QWidget):
         )
         place = QRectF(33, 0, room + 2, area.height())
         painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, name)
-        tokens = {Reach.ONLINE: "done", Reach.OFFLINE: "danger", Reach.CONNECTING: "faint"}
+        tokens = {Reach.ONLINE: "done", Reach.CONNECTING: "faint"}
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._theme.color(tokens[self._connection.reach]))
+        painter.setBrush(self._theme.color(tokens.get(self._connection.reach, "danger")))
         painter.drawEllipse(QPointF(area.right() - 13, area.center().y()), 3.5, 3.5)
 
 
 class OfflineBanner(QWidget):
-    """Says that the server is away and counts down to the next try.
+    """Says that the server is away, or what else is in the way, and counts down to the next try.
 
     Signals:
         retryRequested(): Retry now was pressed.
@@ -93,7 +110,7 @@ class OfflineBanner(QWidget):
         self.setObjectName("offlineBanner")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme = theme
-        self._name = ""
+        self._connection = Connection(Reach.CONNECTING, "")
         self._retry_at: float | None = None
         self._icon = QLabel(self)
         self._text = Label(theme, "offlineText", self, wrap=True)
@@ -112,13 +129,13 @@ class OfflineBanner(QWidget):
 
     def show_connection(self, connection: Connection) -> None:
         """Take note of how the server answers; whether to show is for the window to say."""
-        self._name = connection.name
+        self._connection = connection
         wait = connection.retry_in
         self._retry_at = None if wait is None else monotonic() + wait
-        if connection.reach == Reach.OFFLINE:
-            self._timer.start()
-        else:
+        if connection.is_up:
             self._timer.stop()
+        else:
+            self._timer.start()
         self._tick()
 
     @property
@@ -128,10 +145,14 @@ class OfflineBanner(QWidget):
         return f"Trying again in {round(left)} s." if left >= 0.5 else "Trying again now."
 
     def _tick(self) -> None:
-        text = (
-            f"The library on {self._name} cannot be reached. "
-            f"You can browse and play what is on this computer. {self.next_try}"
-        )
+        now = self._connection
+        if now.reach is Reach.STUCK:
+            text = f"What is shown is no longer up to date. {now.reason} {self.next_try}"
+        else:
+            text = (
+                f"The library on {now.name} cannot be reached. "
+                f"You can browse and play what is on this computer. {self.next_try}"
+            )
         if text != self._text.text():
             self._text.setText(text)
             self.ticked.emit()

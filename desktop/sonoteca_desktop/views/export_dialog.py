@@ -22,6 +22,7 @@ _AS_IT_IS = "as it is"
 _WORDS = {
     "samplerate": "Sample rate",
     "bitdepth": "Bit depth",
+    "channels": "Channels",
     "bitrate": "Bitrate",
     "start": "From",
     "end": "To",
@@ -36,6 +37,7 @@ _EMPTY = {
 _TIPS = {
     "samplerate": "In Hz; empty leaves it as it is, or takes the nearest that the format has",
     "bitdepth": "Bits of a sample; what has more is dithered",
+    "channels": "1 is mono, 2 is stereo; empty leaves them, or as many as the format has",
     "bitrate": "Bits a second, such as 192k; empty leaves it to the server",
     "start": "In seconds from the beginning; empty is the beginning",
     "end": "In seconds from the beginning; empty is the end",
@@ -43,6 +45,7 @@ _TIPS = {
 }
 _RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000)
 _BITRATES = (64_000, 96_000, 128_000, 192_000, 256_000, 320_000)
+_CHANNELS = (1, 2, 4, 6, 8)
 _LEVELS = ("-14", "-16", "-18", "-23")
 _TITLES = {"wav": "WAV", "flac": "FLAC", "mp3": "MP3", "ogg": "Ogg Vorbis", "opus": "Opus"}
 _TITLES |= {"m4a": "M4A (AAC)", "aiff": "AIFF"}
@@ -160,6 +163,7 @@ class ExportDialog(Question):
         choices: dict[str, Sequence[str]] = {
             "samplerate": [str(rate) for rate in rates],
             "bitdepth": target.depths,
+            "channels": [str(count) for count in _CHANNELS if count <= target.channels],
             "bitrate": [f"{rate // 1000}k" for rate in _BITRATES if least <= rate <= most],
             "normalize_lufs": _LEVELS,
         }

@@ -76,7 +76,11 @@ class Exporting(QObject):
         chosen = self._window.library.table.selectionModel().hasSelection()
         why_not = "" if chosen else _NOTHING_CHOSEN
         self._say(Command.EXPORT, why_not)
-        self._say(Command.ZIP, "" if self._sounds.rowCount() else "There are no sounds here.")
+        if not self._sounds.rowCount():
+            why_not = "There are no sounds here."
+        elif as_query(self._sounds.shown) is not None:
+            why_not = ""  # what nobody selected can be asked for by what finds it
+        self._say(Command.ZIP, why_not)
         self._say(Command.ZIP_LINKS, "")
 
     def _say(self, command: Command, why_not: str) -> None:

@@ -122,6 +122,13 @@ class LibraryView(QWidget):
                     + self.banner.next_try,
                     (Way.RETRY,),
                 )
+            case Reach.STUCK:
+                return Picture(
+                    "circle-alert",
+                    f"The library on {name} cannot be listed",
+                    f"{self._connection.reason} {self.banner.next_try}",
+                    (Way.RETRY,),
+                )
             case Reach.CONNECTING:
                 return Picture("server", f"Opening the library on {name}…", "")
             case Reach.ONLINE:
@@ -144,7 +151,7 @@ class LibraryView(QWidget):
     def _show(self) -> None:
         """Put the right page in front, and the banner over it when that says something more."""
         picture = self.picture
-        offline = self._connection.reach == Reach.OFFLINE
+        offline = not self._connection.is_up
         self.banner.setVisible(offline and (picture is None or Way.RETRY not in picture.ways))
         if picture is None:
             self._stack.setCurrentWidget(self.table)

@@ -20,6 +20,8 @@ from sonoteca_desktop.views.transfer_menu import Choice, Errand, TransferMenu
 from sonoteca_desktop.views.transfer_rows import TransferDelegate, action_rect
 
 _ENTER = frozenset({Qt.Key.Key_Return, Qt.Key.Key_Enter})
+# What Enter may do by itself: nothing that cannot be taken back.
+_GENTLE = frozenset({Action.PAUSE, Action.RESUME, Action.RETRY})
 _PLAIN_KEYS = _ENTER | {Qt.Key.Key_Space, Qt.Key.Key_Delete}
 _MOVES = {
     Qt.Key.Key_Home: Move.TOP,
@@ -32,8 +34,8 @@ _MOVES = {
 class TransferList(QListView):
     """Transfers as rows with buttons; one or many can be selected.
 
-    Space pauses and resumes, Delete cancels or removes, Enter opens what is done, Ctrl with an
-    arrow moves, and dragging does, too.
+    Space pauses and resumes, Delete cancels or removes, Enter opens what is done and else pauses,
+    resumes or tries again, Ctrl with an arrow moves, and dragging does, too.
 
     Signals:
         asked(list[Transfer], object): these, and the Action, Move or Errand that is wanted of them.
@@ -55,6 +57,7 @@ class TransferList(QListView):
         self.setDragDropMode(QListView.DragDropMode.DragDrop)
         self.setDefaultDropAction(Qt.DropAction.MoveAction)
         self.viewport().setAutoFillBackground(False)
+        self._pressed: tuple[int, Action] | None = None
         self._delegate = TransferDelegate(theme, self)
         self.setItemDelegate(self._delegate)
         self.setModel(model)
@@ -83,15 +86,26 @@ class TransferList(QListView):
     # Mouse
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if self._action_at(event.position().toPoint()) is None:
+        left = event.button() == Qt.MouseButton.LeftButton
+        at = self._button_at(event.position().toPoint())
+        self._pressed = at if left else None
+        if at is None:
             super().mousePressEvent(event)  # a button neither selects its row nor drags it
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        # A button's second click may be on the row that came up below the first; it is no press.
+        if self._action_at(event.position().toPoint()) is None:
+            super().mouseDoubleClickEvent(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)
         point = event.position().toPoint()
-        action = self._action_at(point)
-        if event.button() == Qt.MouseButton.LeftButton and action is not None:
-            self.asked.emit([self.indexAt(point).data(TransferRole)], action)
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        # Between the two a row may have moved, or its button become another.
+        pressed, self._pressed = self._pressed, None
+        if pressed is not None and pressed == self._button_at(point):
+            self.asked.emit([self.indexAt(point).data(TransferRole)], pressed[1])
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
@@ -136,6 +150,11 @@ class TransferList(QListView):
                 return action
         return None
 
+    def _button_at(self, point: QPoint) -> tuple[int, Action] | None:
+        """The key of the transfer that a button there belongs to, and what the button does."""
+        action = self._action_at(point)
+        return None if action is None else (self.indexAt(point).data(TransferRole).key, action)
+
     # Keyboard
 
     def event(self, event: QEvent) -> bool:
@@ -171,8 +190,11 @@ class TransferList(QListView):
     def _enter(self, transfers: list[Transfer]) -> None:
         if transfers[0].state is State.DONE:
             self.asked.emit(transfers[:1], Errand.OPEN)
-        else:
-            self.asked.emit(transfers, actions(transfers[0])[0])
+            return
+        for action in actions(transfers[0]):
+            if action in _GENTLE:
+                self.asked.emit(transfers, action)
+                return
 
     def _ask_first(
         self, wanted: tuple[Action, ...], possible: set[Action], transfers: list[Transfer]

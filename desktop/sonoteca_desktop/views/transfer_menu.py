@@ -38,7 +38,7 @@ _KEYS: dict[Choice, str] = {
 
 
 def choices(transfers: Sequence[Transfer]) -> list[list[Choice]]:
-    """What makes sense for these, in groups; what fits one of many is offered for all."""
+    """What makes sense for these, in groups; what fits one of many is offered, for that one."""
     possible = {action for each in transfers for action in actions(each)}
     groups: list[list[Choice]] = [[action for action in Action if action in possible]]
     if any(each.state not in ENDED for each in transfers):
