@@ -238,6 +238,25 @@ def test_a_lease_that_nobody_renews_ends_and_whoever_had_it_writes_nothing(
     assert list(told(database, tmp_path).values()) == [1]
 
 
+def test_a_start_frees_what_a_dead_server_had_where_no_other_can_live(
+    tmp_path: Path, database: str
+) -> None:
+    uploaded(tmp_path, database, 2)
+
+    async def story(catalog: Catalog) -> None:
+        first = await catalog.write(rows.claim, "server/1", ())
+        second = await catalog.write(rows.claim, "worker/1", ())
+        await catalog.write(rows.free, "server")
+        # On PostgreSQL a server with that name may live on another machine.
+        freed = first if database == "sqlite" else None
+        assert await catalog.write(rows.claim, "server/2", ()) == freed
+        await catalog.write(rows.hand_back, "worker/1")
+        assert await catalog.write(rows.claim, "server/3", ()) == second
+
+    with opened(database, tmp_path) as catalog:
+        asyncio.run(story(catalog))
+
+
 def test_what_just_came_is_analysed_before_what_was_there(tmp_path: Path, database: str) -> None:
     uploaded(tmp_path, database, 4)
 

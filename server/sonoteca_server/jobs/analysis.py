@@ -44,8 +44,8 @@ class Analysis:
         self._catalog = catalog
         self._blobs = blobs
         self._decoder = decoder or Decoder()
-        self._place = f"{place}/"
-        self._owner = self._place + new_id()
+        self._place = place
+        self._owner = f"{place}/{new_id()}"
         self._news = asyncio.Event()
         self._given_up: set[int] = set()
 
@@ -73,7 +73,7 @@ class Analysis:
                     await asyncio.sleep(_PAUSE_S)
         finally:
             await self._decoder.end()
-            await self._catalog.write(rows.free, self._owner)
+            await self._catalog.write(rows.hand_back, self._owner)
 
     async def _wait_for_news(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -96,7 +96,12 @@ class Analysis:
     async def _claim(self) -> Wanted | None:
         if not await self._catalog.read(rows.is_any, self._given_up):
             return None
-        return await self._catalog.write(rows.claim, self._owner, self._given_up)
+        claiming = asyncio.create_task(self._catalog.write(rows.claim, self._owner, self._given_up))
+        try:
+            return await asyncio.shield(claiming)
+        finally:
+            # Not cut short: what it has claimed by then must be handed back.
+            await asyncio.wait({claiming})
 
     async def _analyse(self, wanted: Wanted) -> None:
         if not wanted.peaks:

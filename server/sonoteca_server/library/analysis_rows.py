@@ -70,11 +70,18 @@ def claim(connection: Connection, owner: str, given_up: Collection[int]) -> Want
     return Wanted(row.seq, row.blob, row.size, row.peaks_state == "pending")
 
 
-def free(connection: Connection, owners: str) -> None:
-    """Whatever owners whose names begin so have is for others: their process has ended."""
-    theirs = objects.c.analysis_owner.startswith(owners)
-    values = {"analysis_owner": None, "analysis_until": None}
-    connection.execute(objects.update().where(theirs).values(values))
+def free(connection: Connection, place: str) -> None:
+    """What the process before us in a place had is for others, where only one can have the place.
+
+    On PostgreSQL there may be others of its kind, on other machines; there their leases end.
+    """
+    if connection.dialect.name != "postgresql":
+        _let_go(connection, objects.c.analysis_owner.startswith(f"{place}/"))
+
+
+def hand_back(connection: Connection, owner: str) -> None:
+    """Whatever this owner has is for others."""
+    _let_go(connection, objects.c.analysis_owner == owner)
 
 
 def renew(connection: Connection, seq: int, owner: str) -> None:
@@ -136,6 +143,11 @@ def _write(connection: Connection, seq: int, owner: str, **values: Any) -> None:
     ours = (objects.c.seq == seq) & (objects.c.analysis_owner == owner)
     if not connection.execute(objects.update().where(ours).values(values)).rowcount:
         raise LostError("another process has taken over this analysis")
+
+
+def _let_go(connection: Connection, theirs: ColumnElement[bool]) -> None:
+    values = {"analysis_owner": None, "analysis_until": None}
+    connection.execute(objects.update().where(theirs).values(values))
 
 
 def _with_failure(sound: Sound) -> Sound:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +18,7 @@ from itertools import chain
 from sqlalchemy import Connection, select
 
 from sonoteca_server.catalog import Catalog, jobs
-from sonoteca_server.catalog.schema import archive_members, objects
+from sonoteca_server.catalog.schema import archive_members, archives, objects
 from sonoteca_server.library import archive_rows as rows
 from sonoteca_server.library.archive_losses import end_lost, has_lost
 from sonoteca_server.library.archive_rows import (
@@ -37,6 +36,7 @@ from sonoteca_server.library.archive_sounds import (
     members_of,
 )
 from sonoteca_server.library.choices import Choice
+from sonoteca_server.library.layouts import Layouts
 from sonoteca_server.library.zips import VERSION, Entry, Zip, entry_of
 from sonoteca_server.storage import BlobDamagedError, Blobs
 from sonoteca_shared.errors import ConflictError, NotFoundError
@@ -46,8 +46,6 @@ KIND = "archive"
 """What the jobs are called that fetch the files of archives."""
 
 _PIECE = 1 << 20
-# Layouts are kept for whoever comes for the next range, of so many files together.
-_KEPT_FILES = 300_000
 # Of so many files; more of them would hold up whoever writes meanwhile.
 _EXPIRED_AT_ONCE = 5_000
 
@@ -110,7 +108,7 @@ class Archives:
         self._wake = wake
         self._told = told
         self._expiry_s = expiry_s
-        self._layouts: OrderedDict[str, asyncio.Task[Zip]] = OrderedDict()
+        self._layouts = Layouts(self._lay_out)
         # The choice of a large archive takes much memory, and its rows much writing.
         self._choosing = asyncio.Lock()
 
@@ -156,30 +154,17 @@ class Archives:
         """Forget the archives whose time is over."""
         while await self._catalog.write(rows.expire, _EXPIRED_AT_ONCE):
             pass
+        # Another server may have forgotten them before us.
+        kept = self._layouts.hashes()
+        self._layouts.forget(*set(kept) - await self._catalog.read(_whole, kept))
 
     async def layout(self, archive_hash: str) -> Zip:
         """The zip of a whole archive."""
-        task = self._layouts.get(archive_hash)
-        if task is None:
-            task = asyncio.create_task(self._lay_out(archive_hash))
-            self._layouts[archive_hash] = task
-        try:
-            zipped = await asyncio.shield(task)
-        except BaseException:
-            self.forget(archive_hash)
-            raise
-        self._keep_few(archive_hash)
-        return zipped
+        return await self._layouts.get(archive_hash)
 
     def forget(self, archive_hash: str) -> None:
         """Lay this archive out anew next time: a blob of it may have been mended."""
-        self._layouts.pop(archive_hash, None)
-
-    def _keep_few(self, latest: str) -> None:
-        if latest in self._layouts:
-            self._layouts.move_to_end(latest)
-        while len(self._layouts) > 1 and sum(map(_files, self._layouts.values())) > _KEPT_FILES:
-            self._layouts.popitem(last=False)
+        self._layouts.forget(archive_hash)
 
     async def _lay_out(self, archive_hash: str) -> Zip:
         for seq, key, sha256 in await self._catalog.read(_without_crc32, archive_hash):
@@ -281,6 +266,12 @@ def _find(connection: Connection, archive_hash: str) -> ArchiveRow:
     return row
 
 
+def _whole(connection: Connection, hashes: Sequence[str]) -> set[str]:
+    """Those of the archives that can be had."""
+    whole = archives.c.hash.in_(hashes), archives.c.state == ArchiveState.COMPLETED
+    return set(connection.execute(select(archives.c.hash).where(*whole)).scalars())
+
+
 def _status(connection: Connection, archive_hash: str, origin: str) -> ArchiveStatus:
     return rows.status(connection, _find(connection, archive_hash), origin)
 
@@ -320,11 +311,6 @@ def _crc32_of(blobs: Blobs, key: str, sha256: str) -> int:
     if digest.hexdigest() != sha256:
         raise BlobDamagedError(key, "has other bytes than when it was stored")
     return crc32
-
-
-def _files(task: asyncio.Task[Zip]) -> int:
-    done = task.done() and not task.cancelled() and task.exception() is None
-    return len(task.result()) if done else 0
 
 
 def _digest(text: str) -> str:
