@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,28 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 
+_SILENT_FOR = 30
+_BETWEEN = 10
+_TIMES = 3
+
+
+def _options() -> list[tuple[int, int, int]]:
+    """How sockets are made: the system itself notices within a minute when a line is dead."""
+    wanted = {"TCP_KEEPIDLE": _SILENT_FOR, "TCP_KEEPINTVL": _BETWEEN, "TCP_KEEPCNT": _TIMES}
+    return [
+        *(
+            (level, name, int(value))
+            for level, name, value in HTTPConnection.default_socket_options
+        ),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        # Not every system has all of them.
+        *(
+            (socket.IPPROTO_TCP, getattr(socket, name), seconds)
+            for name, seconds in wanted.items()
+            if hasattr(socket, name)
+        ),
+    ]
+
 
 class _Connections:
     """The connections of a line. Apart from it, so that a line goes with its last user."""
@@ -22,23 +44,51 @@ class _Connections:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+        self._time: object = None
+        self._is_cut = False
 
-    def make(self, kind: Callable[..., Any], **facts: Any) -> HTTPConnection:
+    def make(self, kind: type[HTTPConnection], **facts: Any) -> HTTPConnection:
         """A connection that will be cut with the others."""
-        connection: HTTPConnection = kind(**facts)
+        connection = kind(**facts)
+        # Weakly: a connection that knew itself would outlive its last user.
+        connect = partial(self._connect, kind.connect, weakref.ref(connection))
+        connection.connect = connect  # type: ignore[method-assign]  # it is called and nothing else
         with self._lock:
             self._known.add(connection)
         return connection
 
-    def cut(self) -> None:
-        """Shut them all down."""
+    def begin(self, time: object) -> None:
+        """From now on they can be cut by who knows this time, and by nobody else."""
         with self._lock:
-            known = list(self._known)
-        for each in known:
-            # As the plain socket it is: TLS would want to say goodbye first.
-            if isinstance(each.sock, socket.socket):
-                with contextlib.suppress(OSError):
-                    socket.socket.shutdown(each.sock, socket.SHUT_RDWR)
+            self._time, self._is_cut = time, False
+
+    def cut(self, time: object) -> None:
+        """Shut them all down, those that are still to come in this time, too."""
+        with self._lock:
+            if self._time is not time:
+                return  # too late: the thread is about something else
+            self._is_cut = True
+            for each in self._known:
+                _shut(each)
+
+    def _connect(
+        self,
+        connect: Callable[[HTTPConnection], None],
+        known: weakref.ref[HTTPConnection],
+    ) -> None:
+        connection = known()
+        assert connection is not None, "its own method is being called"
+        connect(connection)
+        with self._lock:
+            if self._is_cut:
+                _shut(connection)
+
+
+def _shut(connection: HTTPConnection) -> None:
+    # As the plain socket it is: TLS would want to say goodbye first.
+    if isinstance(connection.sock, socket.socket):
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
 class Line(HTTPAdapter):
@@ -52,6 +102,13 @@ class Line(HTTPAdapter):
         self._connections = _Connections()
         super().__init__()
 
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **facts: Any
+    ) -> None:
+        """The pools of this line, whose sockets are watched by the system."""
+        facts = {"socket_options": _options(), **facts}
+        super().init_poolmanager(connections, maxsize, block, **facts)
+
     def get_connection_with_tls_context(
         self,
         request: requests.PreparedRequest,
@@ -62,10 +119,18 @@ class Line(HTTPAdapter):
         """The pool for a request, whose connections are remembered."""
         pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
         assert isinstance(pool, HTTPConnectionPool)
-        make = partial(self._connections.make, type(pool).ConnectionCls)
+        kind = type(pool).ConnectionCls
+        assert issubclass(kind, HTTPConnection)
+        make = partial(self._connections.make, kind)
         pool.ConnectionCls = make  # type: ignore[assignment]  # it is called and nothing else
         return pool
 
-    def cut(self) -> None:
-        """Wake the thread of this line from whatever it waits for; its request fails."""
-        self._connections.cut()
+    @contextlib.contextmanager
+    def open_to_cuts(self) -> Iterator[Callable[[], None]]:
+        """Meanwhile what it gives wakes the thread of this line; all its requests fail then."""
+        time = object()
+        self._connections.begin(time)
+        try:
+            yield partial(self._connections.cut, time)
+        finally:
+            self._connections.begin(None)

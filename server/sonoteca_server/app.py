@@ -176,13 +176,12 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
 def _services(settings: Settings, library: Library, analysis: Analysis, jobs: Jobs) -> Services:
     ingest = Ingest(library.catalog, library.blobs, analysis.wake)
-    conversions = Conversions(
-        partial(library.blobs.room, least=settings.min_free_bytes), at_once=settings.conversions
-    )
+    room = partial(library.blobs.room, least=settings.min_free_bytes)
+    conversions = Conversions(room, at_once=settings.conversions)
     return Services(
         facets=FacetCounts(library.catalog),
         conversions=conversions,
-        derivatives=Derivatives(library.catalog, library.blobs, conversions),
+        derivatives=Derivatives(library.catalog, library.blobs, conversions, room),
         presets=Presets(library.catalog),
         jobs=jobs,
         lists=Lists(library.catalog),

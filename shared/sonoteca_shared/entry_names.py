@@ -40,11 +40,15 @@ def entry_name(folder: str, name: str) -> str:
 def unique_entries(paths: Iterable[str], taken: Iterable[str] = ()) -> Iterator[str]:
     """The paths in their order; one that is taken already gets a number before its ending.
 
-    A file does not get the name of a folder either. Takes what `entry_name` gives.
+    A file does not get the name of a folder either, nor a folder that of a taken file. Takes what
+    `entry_name` gives.
     """
     known = list(paths)
-    used = {_key(path) for path in taken}
-    used.update(_key(folder) for path in known for folder in _folders(path))
+    used, folders = {_key(path) for path in taken}, _folder_keys(known)
+    for clash in sorted(used & folders):
+        known = _moved(known, clash, used | folders | set(map(_key, known)))
+        folders = _folder_keys(known)
+    used |= folders
     last: dict[str, int] = {}
     for path in known:
         key = _key(path)
@@ -70,6 +74,23 @@ def _numbered(path: str, used: set[str], last: dict[str, int]) -> tuple[str, str
         if _key(free) not in used:
             last[wanted] = number
             return free, _key(free)
+
+
+def _moved(paths: list[str], folder: str, used: set[str]) -> list[str]:
+    """The paths, those in the folder with this key in another one, whose name is free."""
+    depth, moved, free = folder.count("/") + 1, [], ""
+    for path in paths:
+        parts = path.split("/", depth)
+        head = "/".join(parts[:depth])
+        if len(parts) > depth and _key(head) == folder:
+            free = free or _numbered(head, used, {})[0]
+            path = f"{free}/{parts[depth]}"
+        moved.append(path)
+    return moved
+
+
+def _folder_keys(paths: Iterable[str]) -> set[str]:
+    return {_key(folder) for path in paths for folder in _folders(path)}
 
 
 def _folders(path: str) -> Iterator[str]:

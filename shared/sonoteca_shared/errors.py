@@ -38,11 +38,12 @@ class NameTakenError(ConflictError):
 
 
 class NoSpaceError(SonotecaError):
-    """The server's disk has no room; nothing was stored."""
+    """The server's disk has no room, `missing` bytes if that is known; nothing was stored."""
 
     code = "no-space"
 
     def __init__(self, *, free: int | None = None, needed: int | None = None) -> None:
+        self.missing = 0 if free is None or needed is None else max(0, needed - free)
         figures = "" if free is None else f": {needed} bytes are needed and {free} are free"
         super().__init__(
             f"the server's disk is full{figures}; nothing was stored, try again when there is room"

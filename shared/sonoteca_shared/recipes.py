@@ -91,7 +91,8 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"{Decimal(repr(value)):f}" if math.isfinite(value) else ""
+        # Whatever is no number that an option takes is named by the option's reader.
+        return f"{Decimal(repr(value)):f}"
     raise BadRequestError(f"“{name[:100]}” takes a text or a number")
 
 

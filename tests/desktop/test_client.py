@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from urllib3.util import connection as sockets
 
 from sonoteca_desktop import client as client_module
 from sonoteca_desktop.answers import parse_retry_after
@@ -295,3 +298,20 @@ def test_knows_this_computer(url: str, expected: bool) -> None:
 def test_reads_how_long_to_wait_by_the_servers_clock(value: str, expected: float | None) -> None:
     headers = {"Retry-After": value, "Date": "Mon, 05 Jan 2026 10:00:00 GMT"}
     assert parse_retry_after(headers) == expected
+
+
+def test_the_system_looks_whether_a_silent_line_is_dead(
+    server: FaultyServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[socket.socket] = []
+    connect = sockets.create_connection
+
+    def note(*args: Any, **options: Any) -> socket.socket:
+        made.append(connect(*args, **options))
+        return made[-1]
+
+    monkeypatch.setattr(sockets, "create_connection", note)
+    client.request("GET", server.add(b"RIFF", "a.wav").links.file)
+    [line] = made
+    assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sonoteca_desktop.transfers.rangecache import RangeCache
+from sonoteca_desktop.transfers.rangecache import Loan, RangeCache
 from sonoteca_shared.ranges import ByteRange
 
 CONTENT = bytes(range(1, 251)) * 4
@@ -125,12 +126,12 @@ def test_any_order_of_writing_gives_the_same_bytes(
         assert cache.read(each.start, len(each)) == CONTENT[each.start : each.end]
 
 
-def lend(cache: RangeCache, folder: Path, *parts: ByteRange) -> None:
+def lend(cache: RangeCache, folder: Path, *parts: ByteRange, name: str = "lent.part") -> Loan:
     """Let a download in several segments lend these parts, of a file that has nothing else."""
-    with (folder / "lent.part").open("w+b", buffering=0) as file:
+    with (folder / name).open("w+b", buffering=0) as file:
         for part in parts:
             os.pwrite(file.fileno(), CONTENT[part.start : part.end], part.start)
-        cache.lend(file.fileno(), parts)
+        return cache.lend(file.fileno(), parts)
 
 
 def test_what_a_download_lends_in_parts_is_read_with_what_was_heard(
@@ -146,14 +147,54 @@ def test_what_a_download_lends_in_parts_is_read_with_what_was_heard(
 
 
 def test_a_listener_knows_what_the_download_brings_next(cache: RangeCache, tmp_path: Path) -> None:
-    lend(cache, tmp_path, ByteRange(0, 10))
-    cache.lent(None, [10, 500])
+    loan = lend(cache, tmp_path, ByteRange(0, 10))
+    cache.lent(loan, None, [10, 500])
     assert cache.is_coming(12, 5)
     assert cache.is_coming(500, 5)
     assert not cache.is_coming(16, 5)
     assert not cache.is_coming(499, 5)  # what lies before is fetched by nobody
-    cache.lent(None, [])
+    cache.lent(loan, None, [])
     assert not cache.is_coming(12, 5)
+
+
+def test_two_downloads_lend_each_what_is_in_its_own_file(cache: RangeCache, tmp_path: Path) -> None:
+    first = lend(cache, tmp_path, ByteRange(0, 100), name="first.part")
+    lend(cache, tmp_path, ByteRange(300, 400), name="second.part")
+    with (tmp_path / "first.part").open("r+b") as file:
+        file.write(CONTENT[:200])
+    cache.lent(first, ByteRange(100, 200), [200])
+    assert cache.read(0, 1000) == CONTENT[:200]
+    assert cache.gap(0) == ByteRange(200, 300)
+    assert cache.read(300, 1000) == CONTENT[300:400]
+
+
+def test_a_download_that_begins_again_lends_no_more_what_it_had(
+    cache: RangeCache, tmp_path: Path
+) -> None:
+    lend(cache, tmp_path, ByteRange(0, 100))
+    lend(cache, tmp_path, ByteRange(0, 10))
+    assert cache.read(0, 1000) == CONTENT[:10]
+
+
+def test_a_file_that_somebody_has_cut_is_a_gap(cache: RangeCache, tmp_path: Path) -> None:
+    lend(cache, tmp_path, ByteRange(0, 200))
+    fill(cache, 200, 300)
+    os.truncate(tmp_path / "lent.part", 50)
+    assert cache.read(0, 1000) == CONTENT[:50]
+    assert cache.gap(0) == ByteRange(0, 200)
+    assert cache.read(200, 1000) == CONTENT[200:300]
+
+
+def test_what_the_disk_does_not_give_back_is_a_gap(
+    cache: RangeCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: int) -> bytes:
+        raise OSError(errno.EIO, "the disk is broken")
+
+    fill(cache, 0, 200)
+    monkeypatch.setattr(os, "pread", fail)
+    assert cache.read(0, 100) == b""
+    assert cache.gap(0) == ByteRange(0, 1000)
 
 
 def test_only_the_segment_that_somebody_waits_for_is_in_a_hurry(cache: RangeCache) -> None:

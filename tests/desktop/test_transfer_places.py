@@ -12,6 +12,7 @@ import pytest
 
 from sonoteca_desktop.transfers import plan, target
 from sonoteca_desktop.transfers.queue import State
+from sonoteca_shared import routes
 from tests.kit.desk import Desk
 from tests.kit.faults import FaultyServer, Handler, cut, faulty_server
 from tests.kit.small_disk import fill, small_disk
@@ -79,6 +80,19 @@ def test_a_disk_that_was_full_before_is_waited_for(desk: Desk, disk: Path) -> No
     assert blocked.note == f"Not enough room in {disk}: 0 MB free, 75 MB needed"
     assert desk.server.asked == []
     (disk / "other").unlink()
+    assert_arrives(desk, key)
+
+
+def test_an_export_needs_room_for_what_is_missing_of_it_alone(desk: Desk, disk: Path) -> None:
+    sound = desk.server.add(DATA, "a.wav")
+    desk.server.files[routes.fill(routes.SOUND_FILE, id=sound.id)] = DATA
+    desk.server.script.extend([Handler.behave, hesitate])
+    [key] = desk.queue.export_all([sound], {"format": "flac"}, disk)
+    desk.until(lambda: desk[key].done == HALF)
+    desk.queue.pause(key)
+    desk.until(lambda: not desk.queue.busy)
+    (disk / "other").write_bytes(bytes(7 * MIB))  # of the 16 that there were, 5 are left
+    desk.queue.resume(key)
     assert_arrives(desk, key)
 
 

@@ -27,6 +27,7 @@ from tests.kit.faults import (
 )
 
 DATA = random.Random(2).randbytes(2_000_000)
+HALF = 1_000_000
 
 
 @pytest.fixture
@@ -117,6 +118,15 @@ def test_nobody_waits_when_the_server_is_back(desk: Desk, monkeypatch: pytest.Mo
     desk.queue.retry_waiting()
     desk.until(lambda: not desk.queue.busy)
     assert desk.names == ["a.wav", "b.wav"]
+
+
+def test_a_line_that_died_in_our_sleep_is_not_waited_for(desk: Desk) -> None:
+    desk.server.script.append(stall(HALF))
+    key = desk.fetch(DATA)
+    desk.until(lambda: desk[key].done == HALF)
+    desk.queue.retry_waiting()
+    assert desk.until_state(key, State.DONE).path.read_bytes() == DATA
+    assert [each.headers.get("Range") for each in desk.server.asked] == [None, f"bytes={HALF}-"]
 
 
 def test_the_time_told_is_that_of_the_whole_server(

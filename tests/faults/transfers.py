@@ -183,7 +183,8 @@ class Scene:
     def compare(self, part: Path, safe: list[ByteRange]) -> None:
         """What the journal counts is in the part file."""
         if safe and not part.exists():
-            self.run.faults.append(f"{safe} are safe, and {part.name} is gone")
+            count = sum(each.end - each.start for each in safe)
+            self.run.faults.append(f"{count} bytes are safe, and {part.name} is gone")
             return
         for each in safe:
             if _digest(part, len(each), each.start) != _digest(self.source, len(each), each.start):

@@ -41,6 +41,8 @@ class Archiving:
         *,
         allow: str = "",
         max_bytes: int = 0,
+        pause_s: float = 0.0,
+        max_s: float = 60.0,
     ) -> None:
         self.world = world
         self.folder = folder
@@ -53,7 +55,7 @@ class Archiving:
 
         self.archives = Archives(world.catalog, self.blobs, world.news.set, tell, expiry_s=60.0)
         guard = Guard(parse_allow(remote.place if remote else allow))
-        fetcher = Fetcher(Outward(guard, idle_s=10.0), max_s=60.0, pause=lambda _: 0.0)
+        fetcher = Fetcher(Outward(guard, idle_s=10.0), max_s=60.0, pause=lambda _: pause_s)
         limits = Limits(max_bytes, lambda count: self.blobs.check_room(count, least=0))
         self.job = ArchiveJob(
             world.catalog,
@@ -62,6 +64,7 @@ class Archiving:
             fetcher,
             tell,
             limits,
+            max_s=max_s,
         )
 
     @property
@@ -106,6 +109,7 @@ class Made:
     """An archive, what is in it, what is not, and what its job promises of the rest."""
 
     state: str
+    bytes_done: int
     files: dict[str, bytes]
     errors: list[FileError]
     promised: dict[str, dict[str, Any]]
@@ -118,7 +122,6 @@ def _order(connection: Connection, urls: Sequence[str], on_error: OnError) -> st
         on_error=on_error,
         origin="http://127.0.0.1",
         callback_url=None,
-        key_digest=None,
         request_digest=None,
         keep_s=60.0,
     )
@@ -135,4 +138,4 @@ def _made(connection: Connection, blobs: LocalBlobs, archive: str) -> Made:
     files = {each.name: blobs.path(each.blob).read_bytes() for each in found}
     job = job_rows.find(connection, row.job)
     promised = json.loads(job.checkpoint)["files"] if job.checkpoint else {}
-    return Made(row.state, files, rows.failures(connection, row.seq), promised)
+    return Made(row.state, row.bytes_done, files, rows.failures(connection, row.seq), promised)

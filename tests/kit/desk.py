@@ -10,11 +10,14 @@ from pathlib import Path
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.transfers.journal import Journal
 from sonoteca_desktop.transfers.queue import State, Transfer, TransferQueue
+from sonoteca_desktop.transfers.soundcache import SoundCache
 from tests.kit.faults import FaultyServer
 
 
 class Workplace:
     """A desktop: a queue on a journal, which can be quit and started again."""
+
+    heard: SoundCache | None = None
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
@@ -30,7 +33,9 @@ class Workplace:
     def open(self, *, start: bool = True) -> None:
         self.journal = Journal(self.home / "transfers.db")
         self.client = Client(self.url)
-        self.queue = TransferQueue(self.journal, self.client, changed=self.note_change)
+        self.queue = TransferQueue(
+            self.journal, self.client, changed=self.note_change, heard=self.heard
+        )
         if start:
             self.queue.start()
         self.running = True

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import random
 import threading
 import zlib
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from sonoteca_server.catalog.schema import objects
+from sonoteca_server.jobs import fetch
+from sonoteca_server.jobs.addresses import Target, parse_url
 from sonoteca_server.library.archive_rows import OnError
-from tests.kit.archiving import Archiving, Made
+from tests.kit.archiving import Archiving
 from tests.kit.jobs import World, in_world
 from tests.kit.upstream import File, Upstream, Visit, upstream
 from tests.server.test_fetch import redirect_to
@@ -99,6 +101,85 @@ def test_an_archive_that_is_to_fail_does_so_with_the_first_file_that_does_not_co
     in_world(database, tmp_path, work)
 
 
+def test_what_nobody_foresaw_of_one_file_costs_no_other(
+    tmp_path: Path, database: str, remote: Upstream, monkeypatch: pytest.MonkeyPatch,
+    claim_errors: Callable[[str], None],
+) -> None:  # fmt: skip
+    def parse_odd(url: str) -> Target:
+        if url.endswith("/odd.wav"):
+            raise RuntimeError("a fault of ours")
+        return parse_url(url)
+
+    monkeypatch.setattr(fetch, "parse_url", parse_odd)
+
+    async def work(world: World) -> None:
+        archiving = Archiving(world, tmp_path, remote)
+        urls = [remote.url("/odd.wav"), remote.url("/a.wav", File(b"sound"))]
+        made = await archiving.made(urls)
+        assert (made.state, made.files) == ("completed", {"a.wav": b"sound"})
+        assert [each.code for each in made.errors] == ["internal"]
+        job = await world.jobs.get(archiving.told[0].hash)
+        assert job.attempts == 1
+
+    in_world(database, tmp_path, work)
+    claim_errors("file 0 of archive")
+
+
+def test_files_that_wait_for_another_try_keep_nothing_open(
+    tmp_path: Path, database: str, remote: Upstream
+) -> None:
+    def cut(visit: Visit) -> None:
+        visit.head(ETag='"one"', Content_Length=10)
+        visit.send(b"x")
+
+    async def work(world: World) -> None:
+        archiving = Archiving(world, tmp_path, remote, pause_s=30.0)
+        urls = [remote.url(f"/{n}.wav", cut) for n in range(40)]
+        archive = await archiving.order(urls)
+        async with archiving.working():
+            await archiving.until(lambda _: begun() == len(urls) and not open_parts(), archive)
+
+    def begun() -> int:
+        return len(list((tmp_path / "fetching").iterdir()))
+
+    def open_parts() -> int:
+        count = 0
+        for link in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                count += link.readlink().parent == tmp_path / "fetching"
+        return count
+
+    in_world(database, tmp_path, work)
+
+
+def test_archives_that_do_not_get_on_keep_no_other_waiting(
+    tmp_path: Path, database: str, remote: Upstream
+) -> None:
+    async def work(world: World) -> None:
+        other = f"localhost:{remote.port}"
+        archiving = Archiving(world, tmp_path, allow=f"{remote.place},{other}")
+        slow = [await archiving.order([remote.url("/slow.wav", Visit.stall)]) for _ in range(8)]
+        remote.url("/a.wav", File(b"sound"))
+        assert (await archiving.made([f"http://{other}/a.wav"])).state == "completed"
+        assert {(await archiving.find(each)).state for each in slow} == {"in-progress"}
+
+    in_world(database, tmp_path, work)
+
+
+def test_an_archive_ends_with_what_is_there_when_its_time_is_over(
+    tmp_path: Path, database: str, remote: Upstream
+) -> None:
+    async def work(world: World) -> None:
+        archiving = Archiving(world, tmp_path, remote, max_s=2.0)
+        urls = [remote.url("/slow.wav", Visit.stall), remote.url("/a.wav", File(b"sound"))]
+        made = await archiving.made(urls)
+        assert (made.state, made.files) == ("completed", {"a.wav": b"sound"})
+        assert [each.code for each in made.errors] == ["too-slow"]
+        assert list(archiving.parts.list_keys()) == []
+
+    in_world(database, tmp_path, work)
+
+
 def test_an_archive_of_which_nothing_came_has_failed(
     tmp_path: Path, database: str, remote: Upstream
 ) -> None:
@@ -162,51 +243,11 @@ def test_a_cancelled_archive_stops_at_once_and_drops_its_bytes(
     in_world(database, tmp_path, work)
 
 
-def test_a_server_that_stops_leaves_the_bytes_for_the_next(
-    tmp_path: Path, database: str, remote: Upstream
-) -> None:
-    held = threading.Event()
-
-    def answer(visit: Visit, file: File) -> None:
-        if visit.asked:
-            return file(visit)
-        visit.head(ETag=file.etag, Content_Length=len(DATA))
-        visit.send(DATA[:18_000_000])
-        held.set()
-        visit.stall()
-        return None
-
-    async def work(world: World) -> None:
-        archiving = Archiving(world, tmp_path, remote)
-        file = File(DATA)
-        url = remote.url("/a.wav", partial(answer, file=file))
-        archive = await archiving.order([url])
-        async with archiving.working():
-            await asyncio.to_thread(held.wait)
-            # So much that the rest alone does not have all of it heard again.
-            await archiving.until(lambda made: promised(made) >= 16 << 20, archive)
-        again = Archiving(world, tmp_path, remote)
-        async with again.working():
-            await world.until(archive)
-        assert (await again.find(archive)).files == {"a.wav": DATA}
-        assert await largest(world) == (hashlib.sha256(DATA).hexdigest(), zlib.crc32(DATA))
-        # What was promised is not fetched a second time.
-        assert file.sent <= len(DATA) - (16 << 20)
-        assert remote.paths() == ["/a.wav", "/a.wav"]
-
-    in_world(database, tmp_path, work)
-
-
 async def largest(world: World) -> tuple[str, int]:
     """SHA-256 and CRC-32 of the largest object, as they were noted."""
     query = select(objects.c.oid, objects.c.crc32).order_by(objects.c.size.desc())
     row = await world.catalog.read(lambda connection: connection.execute(query.limit(1)).one())
     return row.oid, row.crc32
-
-
-def promised(made: Made) -> int:
-    """How many bytes are promised of all files together."""
-    return sum(each["offset"] for each in made.promised.values())
 
 
 def test_what_ends_with_its_connection_is_in_the_archive_and_told(

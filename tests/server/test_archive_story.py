@@ -112,3 +112,24 @@ def test_a_place_that_is_not_public_is_refused_by_the_setting(tmp_path: Path) ->
     assert status["status"] == "failed"
     (error,) = status["errors"]
     assert "FETCH_ALLOW" in error["detail"]
+
+
+def test_who_asked_hears_that_the_job_of_an_archive_was_cancelled_before_it_began(
+    hooked: str, remote: Upstream
+) -> None:
+    def stall(visit: Visit) -> None:
+        visit.head(Content_Length=5)
+        visit.stall()
+
+    archiver, api = Archiver(hooked), Api(hooked)
+    busy = [archiver.create(urls=[remote.url("/slow.wav", stall)]) for _ in range(4)]
+    until(lambda: remote.paths().count("/slow.wav") == len(busy))
+    url, callback = remote.url("/a.wav", File(DATA)), remote.url("/asker", received)
+    archive = archiver.create(urls=[url], callback_url=callback)
+    (job,) = api.get("/jobs?state=ready&kind=archive")["results"]
+    assert api.delete(f"/jobs/{job['id']}").status_code == 200
+    (event,) = until(partial(told, remote, "/asker"))
+    assert (event["archive_hash"], event["status"]) == (archive, "cancelled")
+    assert archiver.status(archive)["status"] == "cancelled"
+    for each in busy:
+        requests.delete(f"{hooked}/api/archive/status/{each}", timeout=10)

@@ -102,6 +102,14 @@ def test_a_sound_that_is_not_there_is_told_inside_and_outside(api: Api, archiver
     assert json.loads(found["MANIFEST.json"]) == {"missing": [missing]}
 
 
+def test_a_folder_does_not_stand_where_the_list_of_what_is_missing_has_to(
+    api: Api, archiver: Archiver
+) -> None:
+    sound = api.upload(1, "b.wav", folder="MANIFEST.json")
+    found = archiver.files(archiver.create(sounds=[sound["id"], NOBODY]))
+    assert list(found) == ["MANIFEST (2).json/b.wav", "MANIFEST.json"]
+
+
 @pytest.mark.parametrize("wanted", [{"on_error": "fail"}, {"sounds": [NOBODY]}])
 def test_an_archive_that_cannot_be_as_wished_fails(
     api: Api, archiver: Archiver, wanted: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -102,7 +103,10 @@ def test_a_disk_that_fills_up_is_said_to_a_client_that_still_sends(
 def test_a_catalogue_that_cannot_grow_keeps_no_bytes_without_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pages = "PRAGMA max_page_count=90"
+    sqlite.SqliteHome(tmp_path / "catalog.sqlite").create()
+    with contextlib.closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as empty:
+        [taken] = empty.execute("PRAGMA page_count").fetchone()
+    pages = f"PRAGMA max_page_count={taken + 20}"
     monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, pages))
     with serve(tmp_path) as server:
         answers = [post(server, wav(seed), f"{'x' * 200} {seed}.wav") for seed in range(60)]

@@ -27,6 +27,12 @@ class Memory:
         self.data = bytearray()
         self.standing = Standing()
 
+    async def open(self) -> None:
+        """Memory is always open."""
+
+    async def close(self) -> None:
+        """And stays."""
+
     async def begin(self, standing: Standing) -> None:
         """Drop what is beyond the standing, which is all unless it goes on."""
         del self.data[standing.offset :]
@@ -50,13 +56,14 @@ def fetch(
     sink: Memory | None = None,
     *,
     idle_s: float = 5.0,
+    slow_s: float = 5.0,
     max_s: float = 15.0,
 ) -> tuple[Fetched, bytes]:
     """What came of fetching this URL."""
     sink = sink or Memory()
 
     async def run() -> Fetched:
-        outward = Outward(Guard(parse_allow(remote.place)), idle_s=idle_s)
+        outward = Outward(Guard(parse_allow(remote.place)), idle_s=idle_s, slow_s=slow_s)
         fetcher = Fetcher(outward, max_s=max_s, pause=lambda _: 0.0)
         return await fetcher.fetch(url, sink)
 
@@ -66,11 +73,11 @@ def fetch(
 
 
 def refused(
-    remote: Upstream, url: str, *, idle_s: float = 5.0, max_s: float = 15.0
+    remote: Upstream, url: str, *, idle_s: float = 5.0, slow_s: float = 5.0, max_s: float = 15.0
 ) -> SonotecaError:
     """The error that fetching this URL ends with."""
     with pytest.raises(SonotecaError) as failed:
-        fetch(remote, url, idle_s=idle_s, max_s=max_s)
+        fetch(remote, url, idle_s=idle_s, slow_s=slow_s, max_s=max_s)
     return failed.value
 
 
@@ -100,7 +107,21 @@ def test_a_file_that_is_cut_three_times_comes_whole_and_no_byte_twice(remote: Up
     assert file.sent == len(DATA)
 
 
-@pytest.mark.parametrize("etag", ["", 'W/"one"', "one"])
+@pytest.mark.parametrize(("size", "cut"), [(10_000_000, 1_000_000), (400_000, 20_000)])
+def test_a_file_that_gets_on_by_little_at_a_time_comes_whole(
+    remote: Upstream, size: int, cut: int
+) -> None:
+    file = File((DATA * 4)[:size], cuts=(cut,) * (size // cut))
+    assert fetch(remote, remote.url("/a.wav", file))[1] == file.data
+    assert file.sent == size
+
+
+def test_a_file_that_gets_nowhere_is_given_up_after_six_tries(remote: Upstream) -> None:
+    assert refused(remote, remote.url("/a.wav", File(DATA, cuts=(1_000,) * 99))).code == "cut-off"
+    assert len(remote.visits) == 6
+
+
+@pytest.mark.parametrize("etag", ["", 'W/"one"', "one", '"ä"', '"☃"', f'"{1001 * "x"}"'])
 def test_without_a_strong_etag_a_cut_file_begins_anew(remote: Upstream, etag: str) -> None:
     file = File(DATA, etag=etag, cuts=(1_000_000,))
     assert fetch(remote, remote.url("/a.wav", file))[1] == DATA

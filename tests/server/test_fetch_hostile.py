@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from sonoteca_server.jobs.addresses import Guard, parse_allow
-from sonoteca_server.jobs.fetch import AT_ONCE, PER_HOST, Fetched, Fetcher
+from sonoteca_server.jobs.fetch import Fetcher
 from sonoteca_server.jobs.outward import Outward
 from tests.kit.upstream import Answer, File, Upstream, Visit, upstream
 from tests.server.test_fetch import DATA, Memory, fetch, redirect_to, refused, then
@@ -158,34 +157,10 @@ def test_a_status_that_passes_is_tried_again(remote: Upstream, status: int) -> N
     assert refused(remote, always).code == "http-status"
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_waited_for_by_all_files_of_the_host(remote: Upstream, status: int) -> None:
-    busy: Answer = lambda visit: visit.head(status, Retry_After=1, Content_Length=0)  # noqa: E731
-    told = threading.Event()
-    came: list[tuple[str, float]] = []
-
-    def noting(answer: Answer) -> Answer:
-        def note(visit: Visit) -> None:
-            came.append((visit.path, time.monotonic()))
-            answer(visit)
-            told.set()
-
-        return note
-
-    async def run() -> None:
-        outward = Outward(Guard(parse_allow(remote.place)), idle_s=5.0)
-        fetcher = Fetcher(outward, max_s=15.0, pause=lambda _: 0.0)
-        first = remote.url("/a.wav", noting(then(busy, File(DATA))))
-        fetching = asyncio.create_task(fetcher.fetch(first, Memory()))
-        await asyncio.to_thread(told.wait)
-        # Time to read the answer, which is here before any other connection could be.
-        await asyncio.sleep(0.1)
-        await fetcher.fetch(remote.url("/b.wav", noting(File(DATA))), Memory())
-        await fetching
-
-    asyncio.run(run())
-    assert sorted(path for path, _ in came) == ["/a.wav", "/a.wav", "/b.wav"]
-    assert min(at for _, at in came[1:]) - came[0][1] >= 0.9
+@pytest.mark.parametrize("wait", ["soon", "-1", "²", "Mon, 1 Jan 99999999999 00:00:00 GMT"])
+def test_a_retry_after_that_means_nothing_is_none(remote: Upstream, wait: str) -> None:
+    busy: Answer = lambda visit: visit.head(503, Retry_After=wait, Content_Length=0)  # noqa: E731
+    assert fetch(remote, remote.url("/a.wav", then(busy, File(DATA))))[1] == DATA
 
 
 def test_who_says_to_come_back_after_the_time_is_over_is_not_waited_for(remote: Upstream) -> None:
@@ -213,6 +188,22 @@ def test_a_file_that_never_ends_is_given_up_when_its_time_is_over(
     remote: Upstream, answer: Answer
 ) -> None:
     assert refused(remote, remote.url("/a.wav", answer), max_s=0.5).code == "too-slow"
+
+
+def test_a_server_that_sends_next_to_nothing_is_given_up(remote: Upstream) -> None:
+    assert refused(remote, remote.url("/a.wav", slow), slow_s=0.2).code == "slow"
+    assert len(remote.visits) == 6
+
+
+def test_who_sends_enough_between_its_pauses_is_waited_for(remote: Upstream) -> None:
+    def halting(visit: Visit) -> None:
+        visit.head(Content_Length=len(DATA))
+        for start in range(0, len(DATA), 500_000):
+            visit.pause(0.2)
+            visit.send(DATA[start : start + 500_000])
+
+    assert fetch(remote, remote.url("/a.wav", halting), slow_s=0.9)[1] == DATA
+    assert len(remote.visits) == 1
 
 
 def test_what_ends_with_the_connection_is_taken_and_told_as_not_proven(remote: Upstream) -> None:
@@ -314,38 +305,3 @@ def test_a_fetch_that_is_cancelled_leaves_at_once(remote: Upstream) -> None:
         assert await asyncio.to_thread(left.wait, 5.0)
 
     asyncio.run(cancel())
-
-
-@pytest.mark.parametrize(("hosts", "most"), [("a", PER_HOST), ("abc", AT_ONCE)])
-def test_one_host_has_few_connections_and_all_together_some_more(
-    remote: Upstream, hosts: str, most: int
-) -> None:
-    counted = threading.Lock()
-    under_way: list[int] = [0]
-    full = threading.Event()
-
-    def answer(visit: Visit) -> None:
-        with counted:
-            under_way.append(under_way[-1] + 1)
-            if under_way[-1] == most:
-                full.set()
-        full.wait(5.0)
-        if len(remote.visits) <= most + 1:
-            visit.pause(0.3)  # in which one too many would come
-        with counted:
-            under_way.append(under_way[-1] - 1)
-        File(b"sound")(visit)
-
-    async def resolve(_host: str, _port: int) -> list[str]:
-        return ["127.0.0.1"]
-
-    async def run() -> list[Fetched]:
-        places = [f"{host}.example:{remote.port}" for host in hosts]
-        guard = Guard(parse_allow(",".join(places)))
-        fetcher = Fetcher(Outward(guard, idle_s=10.0, resolve=resolve), max_s=30.0)
-        remote.answers["/a.wav"] = answer
-        urls = [f"http://{place}/a.wav" for place in places] * 20
-        return await asyncio.gather(*(fetcher.fetch(url, Memory()) for url in urls))
-
-    assert len(asyncio.run(run())) == 20 * len(hosts)
-    assert max(under_way) == most

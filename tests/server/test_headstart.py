@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import os
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,9 +14,11 @@ import pytest
 import requests
 
 from sonoteca_server.jobs import headstart, jail
-from tests.kit.converting import decoded
+from tests.kit.converting import convert, decoded, tone
 from tests.kit.engines import require
 from tests.kit.http import serve
+from tests.kit.processes import children
+from tests.kit.raw import connect
 from tests.kit.wait import until
 from tests.kit.wavs import Plan, build_wav, chunk
 
@@ -32,6 +38,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """How ffmpeg was run: `fed` with a head start, `whole` without."""
     # However busy this machine is, these lines count as fast ones.
     monkeypatch.setattr(headstart, "_QUICKLY_S", 60.0)
+    monkeypatch.setattr(headstart, "_STARVED_S", 60.0)
     seen: list[str] = []
     run, run_fed = jail.run, jail.run_fed
 
@@ -120,6 +127,39 @@ def test_a_line_that_falls_asleep_gives_its_turn_back(
     answer = requests.post(f"{server}/convert?format=flac", data=asleep(), timeout=60)
     assert len(decoded(answer.content)[0]) == 4_800_000
     assert runs == ["starved", "whole"]
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_line_that_only_drips_keeps_nobody_waiting(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(headstart, "_STARVED_S", 2.0)
+    served = threading.Event()
+    head = (
+        "POST /convert?format=flac HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Length: {len(SOUND)}\r\n\r\n"
+    )
+    with connect(server) as line, concurrent.futures.ThreadPoolExecutor(1) as other:
+        line.sendall(head.encode() + SOUND[: 10 << 20])
+        until(lambda: children(os.getpid(), "ffmpeg"))
+        dripping = other.submit(drip, line, SOUND[10 << 20 :], served)
+        try:
+            assert convert(server, tone(), format="mp3").status_code == 200
+            assert not dripping.done()
+        finally:
+            served.set()
+        line.sendall(SOUND[dripping.result() :])
+        line.settimeout(60)
+        assert line.recv(1 << 16).startswith(b"HTTP/1.1 200")
+
+
+def drip(line: socket.socket, data: bytes, end: threading.Event) -> int:
+    """Send a kilobyte now and then until the end; how far into the sound that is."""
+    at = 0
+    while at < 1 << 20 and not end.wait(0.02):
+        line.sendall(data[at : at + 1024])
+        at += 1024
+    return (10 << 20) + at
 
 
 @pytest.mark.usefixtures("runs")

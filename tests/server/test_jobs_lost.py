@@ -132,6 +132,31 @@ def test_a_job_that_gets_nowhere_is_not_begun_for_ever(tmp_path: Path, database:
     in_world(database, tmp_path, work)
 
 
+def test_a_job_that_ends_its_server_is_not_begun_for_ever(tmp_path: Path) -> None:
+    async def work(world: World) -> None:
+        job_id = await world.jobs.submit("work", {})
+        pauses = []
+        for start in range(20):
+            (claim,) = await begin(world, f"server/{start}")
+            # What was known before is no step ahead.
+            await Task(world.jobs, claim, 60).save({"step": 1} if start else {})
+            await world.jobs.free("server")
+            pauses.append(round(max(0, await world.catalog.read(pause, job_id)), -1))
+            job = await world.jobs.get(job_id)
+            assert job.state == ("ready" if start < 19 else "failed")
+            if start == 1:
+                await set_row(world, job_id, losses=2)
+            if job.state == "ready":
+                await set_row(world, job_id, due=0)
+        assert pauses[:5] == [0, 0, 10, 20, 40]
+        assert pauses[-1] == 0  # it has ended now, not in a while
+        job = await world.jobs.get(job_id)
+        assert job.error is not None
+        assert job.error.code == "lost"
+
+    in_world("sqlite", tmp_path, work)
+
+
 def test_a_job_that_gets_further_is_begun_as_often_as_need_be(
     tmp_path: Path, database: str
 ) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
+import re
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,10 @@ import pytest
 import requests
 import soundfile
 
+from sonoteca_server.handlers import peaks as peaks_handlers
+from sonoteca_server.library import peaks as overviews
+from sonoteca_server.library.peaks import find_overview
+from sonoteca_server.wire.turns import MOST
 from sonoteca_shared import peaks
 from tests.kit import node
 from tests.kit.api import Api
@@ -56,7 +63,10 @@ def extremes(wav: Path, spp: int) -> npt.NDArray[np.int16]:
 
 
 @pytest.mark.parametrize("spp", [*KEPT, *MADE])
-def test_any_zoom_shows_the_extremes_of_the_samples(wav: Path, path: str, spp: int) -> None:
+def test_any_zoom_shows_the_extremes_of_the_samples(
+    wav: Path, path: str, spp: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overviews, "_PIECE", 1_000)
     shown = peaks.parse(get(f"{path}?spp={spp}").content)
     assert (shown.samples_per_pixel, shown.samplerate, shown.channels) == (spp, 96_000, 2)
     expected = extremes(wav, spp)
@@ -65,7 +75,8 @@ def test_any_zoom_shows_the_extremes_of_the_samples(wav: Path, path: str, spp: i
 
 
 @pytest.mark.parametrize("spp", [1024, 512])
-def test_json_says_the_same(path: str, spp: int) -> None:
+def test_json_says_the_same(path: str, spp: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peaks_handlers, "_PIECE", 1_000)
     answer = get(f"{path}?spp={spp}", headers=AS_JSON)
     assert answer.headers["Content-Type"].startswith("application/json")
     shown = peaks.parse(get(f"{path}?spp={spp}").content)
@@ -80,6 +91,39 @@ def test_a_zoom_that_is_none_is_named(path: str, spp: str) -> None:
     answer = get(f"{path}?spp={spp}")
     assert (answer.status_code, answer.json()["code"]) == (400, "bad-request")
     assert "spp" in answer.json()["detail"]
+
+
+def test_what_is_too_long_to_be_made_is_refused_with_a_zoom_that_is_not(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peaks_handlers, "_MOST_MADE", 3_000)
+    for spp, headers in ((256, AS_JSON), (1024, AS_JSON), (512, {})):
+        refused = get(f"{path}?spp={spp}", headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (400, "bad-request")
+        coarser = re.findall("spp=([0-9]+)", refused.json()["detail"])[-1]
+        shown = get(f"{path}?spp={coarser}", headers=AS_JSON).json()
+        assert 2_500 < 2 * shown["length"] <= 3_000
+    assert get(f"{path}?spp=256").status_code == 200
+
+
+def test_each_address_has_its_share_of_turns(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    all_there, answered = threading.Barrier(MOST + 1), threading.Event()
+
+    def slowly(*args: Any) -> Any:
+        all_there.wait(10)
+        assert answered.wait(10)
+        return find_overview(*args)
+
+    monkeypatch.setattr(peaks_handlers, "find_overview", slowly)
+    with concurrent.futures.ThreadPoolExecutor(MOST) as many:
+        first = [many.submit(get, path) for _ in range(MOST)]
+        try:
+            all_there.wait(10)
+            refused = get(path)
+        finally:
+            answered.set()
+        assert (refused.status_code, refused.json()["code"]) == (429, "too-many-requests")
+        assert {each.result().status_code for each in first} == {200}
 
 
 @pytest.mark.parametrize("spp", [256, 4096, 512])

@@ -44,6 +44,9 @@ def test_a_preset_is_made_shown_changed_and_removed(server: str) -> None:
         ({"channels": True}, 400, "a text or a number"),
         ({"name": "a/b"}, 400, "letters"),
         ({"name": 7}, 400, "“name”"),
+        ({"bitrate": int("9" * 400)}, 400, "“bitrate”"),
+        ({"normalize_lufs": -int("9" * 4_000)}, 400, "“normalize_lufs”"),
+        ({"channels": 1e300}, 400, "“channels”"),
     ],
 )
 def test_a_preset_that_makes_no_sense_is_refused(
@@ -53,6 +56,27 @@ def test_a_preset_that_makes_no_sense_is_refused(
     assert answer.status_code == status
     assert words in answer.json()["detail"]
     assert requests.get(f"{server}/api/v1/presets", timeout=10).json()["count"] == 0
+
+
+@pytest.mark.parametrize("name", ["bitrate", "start"])
+def test_a_number_beyond_all_numbers_is_refused_wherever_it_stands(server: str, name: str) -> None:
+    require("ffmpeg")
+    address = server + make(server).headers["Location"]
+    digits = "9" * 400
+    body = f'{{"{name}": {digits}}}'
+    changed = requests.patch(
+        address, data=body, headers={"Content-Type": "application/merge-patch+json"}, timeout=10
+    )
+    query = f"?format=mp3&{name}={digits}"
+    asked = requests.post(f"{server}/convert{query}", data=tone(), timeout=10)
+    for answer in (changed, asked):
+        assert (answer.status_code, f"“{name}”" in answer.json()["detail"]) == (400, True)
+
+
+def test_a_name_that_no_preset_can_have_is_not_found(server: str) -> None:
+    require("ffmpeg")
+    assert requests.get(f"{server}/api/v1/presets/a%00b", timeout=10).status_code == 404
+    assert convert(server, tone(), query="?preset=a%00b").status_code == 404
 
 
 def test_a_name_is_taken_once(server: str) -> None:

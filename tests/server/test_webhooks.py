@@ -162,6 +162,26 @@ def test_a_silent_receiver_holds_up_nobody_else(tmp_path: Path, receiver: Upstre
     assert "done" not in in_world("sqlite", tmp_path, work)
 
 
+def test_a_silent_receiver_holds_up_no_other_receiver(tmp_path: Path, receiver: Upstream) -> None:
+    async def resolve(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def work(world: World) -> None:
+        places = [f"{host}.example:{receiver.port}" for host in ("silent", "good")]
+        guard = Guard(parse_allow(",".join(places)))
+        webhooks = Webhooks(Outward(guard, idle_s=60.0, resolve=resolve), secret=WRITTEN)
+        receiver.answers |= {"/silent": Visit.stall, "/good": answering(200)}
+        for _ in range(20):
+            args = {"url": f"http://{places[0]}/silent", "body": BODY}
+            await world.jobs.submit("webhook", args)
+        args = {"url": f"http://{places[1]}/good", "body": BODY}
+        good = await world.jobs.submit("webhook", args)
+        async with world.working({"webhook": webhooks.run}):
+            await world.until(good)
+
+    in_world("sqlite", tmp_path, work)
+
+
 def test_each_try_is_on_record_without_what_a_url_may_hide(
     tmp_path: Path, receiver: Upstream, caplog: pytest.LogCaptureFixture
 ) -> None:

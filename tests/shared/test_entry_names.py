@@ -111,6 +111,15 @@ def test_a_folder_stays_a_relative_one(folder: str, path: str) -> None:
         (["b", "b/a.wav"], ["b (2)", "b/a.wav"]),
         (["x" * 251 + ".wav"] * 2, ["x" * 251 + ".wav", "x" * 247 + " (2).wav"]),
         (["MANIFEST.json"], ["MANIFEST (2).json"]),
+        # Nor a folder where a file has to.
+        (
+            ["manifest.json/a.wav", "x/MANIFEST.json/a.wav", "MANIFEST.json/b/A.wav"],
+            ["manifest (2).json/a.wav", "x/MANIFEST.json/a.wav", "manifest (2).json/b/A.wav"],
+        ),
+        (
+            ["MANIFEST.json", "MANIFEST.json/a.wav", "MANIFEST (2).json"],
+            ["MANIFEST (2).json", "MANIFEST (3).json/a.wav", "MANIFEST (2) (2).json"],
+        ),
     ],
 )
 def test_each_path_is_in_it_once(given: list[str], unique: list[str]) -> None:

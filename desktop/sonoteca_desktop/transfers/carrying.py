@@ -6,14 +6,15 @@ import logging
 from functools import partial
 
 from sonoteca_desktop.client import Client, ServerRefusedError
-from sonoteca_desktop.transfers import archive, target
+from sonoteca_desktop.transfers import archive, orders, target
 from sonoteca_desktop.transfers.connections import Connections
 from sonoteca_desktop.transfers.control import Control
-from sonoteca_desktop.transfers.download import Download, Landed, Wanted
+from sonoteca_desktop.transfers.download import Download, Landed, Wanted, find_landed
 from sonoteca_desktop.transfers.entry import Entry
 from sonoteca_desktop.transfers.journal import Row
 from sonoteca_desktop.transfers.making import Making, Order
 from sonoteca_desktop.transfers.plan import BodyChangedError, Kind, PreparingError
+from sonoteca_desktop.transfers.rangecache import RangeCache
 from sonoteca_desktop.transfers.roster import Roster
 from sonoteca_desktop.transfers.segments import Segments
 from sonoteca_desktop.transfers.soundcache import SoundCache
@@ -63,14 +64,18 @@ class Carrier:
             self._roster.touch(entry)
         self._roster.write()
 
-    def begin_again(self, entry: Entry) -> bool:
-        """Forget what has come; whether nothing is left of it."""
-        # Before: the journal must never count bytes that are gone.
-        if entry.row.is_computed:
-            entry.row.size, entry.row.etag = 0, ""
-        self._keep(entry, Segments.begin(entry.row.size))
+    def begin_again(self, entry: Entry) -> None:
+        """Forget what has come; what cannot be removed is never joined with what comes now."""
+        row = entry.row
+        # First: who is killed after that finds it missing, and begins again as well.
+        self.drop(row)
+        with self._roster.changing():
+            if row.kind is Kind.DOWNLOAD:
+                row.tag = orders.new_tag()
+            if row.is_computed:
+                row.size, row.etag, row.mark = 0, "", ""
+        self._keep(entry, Segments.begin(row.size))
         entry.progressed(0)
-        return self.drop(entry.row)
 
     def give_up(self, row: Row) -> bool:
         """Remove what came of a transfer that nobody wants any more; whether it is gone."""
@@ -86,8 +91,11 @@ class Carrier:
                 row.url = ""
             row.stamp = ""  # whatever was wrong with it: look at the file anew
             return True
+        part = target.part_path(row.path, row.tag)
         try:
-            target.part_path(row.path, row.tag).unlink(missing_ok=True)
+            part.unlink()
+        except FileNotFoundError:
+            return part.parent.is_dir()  # without it, it lies on a drive that is not plugged in
         except OSError as error:
             _logger.warning("Cannot remove the part file of %s: %s", row.path, error)
             return False
@@ -103,6 +111,11 @@ class Carrier:
     def _fetch(self, entry: Entry, control: Control) -> Landed:
         if not entry.row.is_computed:
             return self._download(entry, control, self._heard)
+        landed = (
+            find_landed(_wanted(entry.row), entry.row.mark, control) if entry.row.mark else None
+        )
+        if landed is not None:
+            return landed
         self._have_made(entry, control)
         try:
             return self._download(entry, control, None)
@@ -121,7 +134,7 @@ class Carrier:
             row.size, row.etag = made.size, made.etag
             self._roster.touch(entry)
         self._roster.write()
-        target.check_room(row.path.parent, row.size)
+        target.check_room(row.path.parent, row.size - row.durable)
         control.begin_sending()
 
     def _note_order(self, entry: Entry, order: Order) -> None:
@@ -132,19 +145,25 @@ class Carrier:
 
     def _download(self, entry: Entry, control: Control, heard: SoundCache | None) -> Landed:
         row = entry.row
-        part = target.part_path(row.path, row.tag)
         landed = Download(
             self._client,
-            Wanted(row.url, row.size, row.etag, row.sha256, row.path, part, bool(row.wish)),
+            _wanted(row),
             Segments.read(row.segments, size=row.size, safe=row.durable),
             control,
             remember=partial(self._keep, entry),
-            cache=None if heard is None else heard.open(row.sha256, row.size),
+            landing=partial(self._note_mark, entry),
+            cache=None if heard is None else _open_heard(heard, row),
             connections=self._connections,
         ).run()
         if heard is not None:
             heard.drop(row.sha256)
         return landed
+
+    def _note_mark(self, entry: Entry, mark: str) -> None:
+        with self._roster.changing():
+            entry.row.mark = mark
+            self._roster.touch(entry)
+        self._roster.write()
 
     def _keep(self, entry: Entry, segments: Segments) -> None:
         with self._roster.changing():
@@ -161,3 +180,17 @@ class Carrier:
             row.sha256, row.stamp, row.url = begun.sha256, begun.stamp, begun.path
             self._roster.touch(entry)
         self._roster.write()
+
+
+def _wanted(row: Row) -> Wanted:
+    part = target.part_path(row.path, row.tag)
+    return Wanted(row.url, row.size, row.etag, row.sha256, row.path, part, bool(row.wish))
+
+
+def _open_heard(heard: SoundCache, row: Row) -> RangeCache | None:
+    """What was heard of a sound; None where that cannot be used, for a download can do without."""
+    try:
+        return heard.open(row.sha256, row.size)
+    except OSError as error:
+        _logger.warning("What was heard of %s cannot be used: %s", row.name, error)
+        return None

@@ -1,7 +1,8 @@
 """Carries out a download: into a part file, checked before it gets its name.
 
 What the journal counts is on the disk, and only what came after that is fetched again when the
-power fails. When only the program was killed, nothing is, unless the file came in several segments.
+power fails. When only the program was killed, nothing is, unless the file came in several segments
+or has no digest that would tell whether its bytes are of one version.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sonoteca_desktop.transfers.plan import CorruptError
 from sonoteca_desktop.transfers.rangecache import RangeCache
 from sonoteca_desktop.transfers.segments import Segments
 
-__all__ = ["Download", "Landed", "Wanted"]  # what those who carry one out need
+__all__ = ["Download", "Landed", "Wanted", "find_landed"]  # what those who carry one out need
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,23 @@ class Landed:
     """What kind of thing the note tells, where more can be said of it."""
 
 
+def find_landed(wanted: Wanted, mark: str, control: Control) -> Landed | None:
+    """What an earlier run gave its name to, and was ended before it could tell."""
+    with target.local_trouble(wanted.path):
+        path = target.find_marked(wanted.path, mark)
+        if path is None:
+            return None
+        control.begin_check()
+        found = _missing(path, control) if wanted.zipped else ""
+        wanted.part.unlink(missing_ok=True)  # the same file, where it has both names
+        return _landed(wanted, path, found)
+
+
 class Download:
     """One run of a download, from where the journal says that the bytes are safe.
 
-    `remember` is told of every step that is safe, before it counts. Without `connections` all comes
-    over one.
+    `remember` is told of every step that is safe, before it counts, and `landing` of the mark of a
+    file without a digest, before it gets its name. Without `connections` all comes over one.
     """
 
     def __init__(
@@ -49,6 +62,7 @@ class Download:
         control: Control,
         *,
         remember: Callable[[Segments], None],
+        landing: Callable[[str], None] = lambda _: None,
         cache: RangeCache | None = None,
         connections: Connections | None = None,
     ) -> None:
@@ -57,6 +71,7 @@ class Download:
         self._segments = segments
         self._control = control
         self._remember = remember
+        self._landing = landing
         self._cache = cache
         self._connections = connections
 
@@ -78,14 +93,15 @@ class Download:
                     remember=self._remember,
                     progressed=self._control.progressed,
                     cache=self._cache,
+                    is_checked=bool(wanted.sha256),
                 )
                 self._fetch(part)
                 self._control.begin_check()
                 found = self._verify(part)
+                if not wanted.sha256:
+                    self._landing(target.mark(file))
             path = target.land(wanted.part, wanted.path)
-        saved = "" if path == wanted.path else f"saved as {path.name}"
-        note = "; ".join(filter(None, (saved, found)))
-        return Landed(path, note, zipped.MISSING if found else "")
+        return _landed(wanted, path, found)
 
     def _begin(self) -> Segments:
         """Those of before; new ones when nothing has come so far."""
@@ -115,7 +131,7 @@ class Download:
         """Nothing, or what is to be told of it; or an error, where it is not what it should be."""
         wanted = self._wanted
         if wanted.zipped:
-            return zipped.missing_words(zipped.verify(wanted.part, self._control.go_on))
+            return _missing(wanted.part, self._control)
         if not wanted.sha256:
             return ""  # by ETag and length is all that it can be known
         given = part.digest(wanted.part, self._control.go_on)
@@ -124,3 +140,13 @@ class Download:
                 self._cache.forget()  # some of the wrong bytes may be from there
             raise CorruptError(expected=wanted.sha256, given=given)
         return ""
+
+
+def _missing(path: Path, control: Control) -> str:
+    return zipped.missing_words(zipped.verify(path, control.go_on))
+
+
+def _landed(wanted: Wanted, path: Path, found: str) -> Landed:
+    saved = "" if path == wanted.path else f"saved as {path.name}"
+    note = "; ".join(filter(None, (saved, found)))
+    return Landed(path, note, zipped.MISSING if found else "")

@@ -80,7 +80,9 @@ class Fetcher:
             assert self._cache is not None
             self._control.go_on()
             segment = self._part.segments[start]
-            self._part.keep(start, self._cache.read(segment.at, min(BLOCK, segment.left)))
+            data = self._cache.read(segment.at, min(BLOCK, segment.left))
+            if data:  # else it is there no more
+                self._part.keep(start, data)
 
     def _heard(self, start: int) -> bool:
         segment = self._part.segments[start]
@@ -94,7 +96,7 @@ class Fetcher:
             return
         gap = self._cache.gap(segment.at) if self._cache is not None else None
         end = segment.end if gap is None else min(segment.end, gap.end)
-        with self._control.breaking(self._client.line.cut):
+        with self._client.line.open_to_cuts() as cut, self._control.breaking(cut):
             response = self._client.get_from(
                 wanted.url, segment.at, etag=wanted.etag, end=end if end < wanted.size else None
             )

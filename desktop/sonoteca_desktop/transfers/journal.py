@@ -65,6 +65,8 @@ ALTER TABLE transfers ADD COLUMN with_all INTEGER NOT NULL DEFAULT 0
 """,
     # Those of before were in the catalogue as they are.
     "ALTER TABLE transfers ADD COLUMN wish TEXT NOT NULL DEFAULT ''",
+    # Of those of before nobody knows any more which file they were when they got their name.
+    "ALTER TABLE transfers ADD COLUMN mark TEXT NOT NULL DEFAULT ''",
 )
 _LIMIT = "limit"
 _AT_ONCE = "at once"
@@ -138,6 +140,8 @@ class Row:
     """Those with a smaller one come first."""
     wish: str = ""
     """What the server is to put together first, as it is asked for it; "" where that is nothing."""
+    mark: str = ""
+    """By what a file without a digest is known again, from just before it gets its name."""
 
     @property
     def is_computed(self) -> bool:

@@ -72,7 +72,7 @@ class Making:
     def run(self) -> Made:
         """What is ready to be fetched."""
         try:
-            with self._control.breaking(self._client.line.cut):
+            with self._client.line.open_to_cuts() as cut, self._control.breaking(cut):
                 if self._order.wish:
                     self._follow_archive()
                 return self._learn()

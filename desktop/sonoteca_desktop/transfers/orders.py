@@ -29,6 +29,11 @@ def server_name(url: str) -> str:
     return "this computer" if is_loopback(url) else url
 
 
+def new_tag() -> str:
+    """What makes the name of a part file one that no other has."""
+    return secrets.token_hex(4)
+
+
 def download(server: str, sound: Sound, folder: Path) -> Row:
     """A sound that is to be fetched into a folder."""
     return Row(
@@ -38,7 +43,7 @@ def download(server: str, sound: Sound, folder: Path) -> Row:
         name=sound.name,
         folder=sound.folder,
         path=folder / target.safe_name(sound.name),
-        tag=secrets.token_hex(4),
+        tag=new_tag(),
         size=sound.size,
         etag=digests.etag(sound.sha256),
         sha256=sound.sha256,
@@ -62,7 +67,7 @@ def fetch(server: str, url: str, *, size: int, sha256: str, path: Path) -> Row:
         url=url,
         name=path.name,
         path=path,
-        tag=secrets.token_hex(4),
+        tag=new_tag(),
         size=size,
         sha256=sha256,
         added=time.time(),
@@ -102,7 +107,7 @@ def _computed(server: str, path: Path, *, name: str, url: str = "", wish: str = 
         url=url,
         name=name,
         path=path,
-        tag=secrets.token_hex(4),
+        tag=new_tag(),
         size=0,
         added=time.time(),
         wish=wish,

@@ -23,7 +23,8 @@ class Part:
 
     The order is always the same: bytes, then fdatasync, then the journal (`remember`). So what the
     journal counts is on the disk. `progressed` is told how many bytes there are, one call at a
-    time. What came is lent to who listens meanwhile.
+    time. What came is lent to who listens meanwhile. `is_checked`: a digest of the whole will tell
+    whether all bytes are of one file.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class Part:
         remember: Callable[[Segments], None],
         progressed: Callable[[int], None],
         cache: RangeCache | None = None,
+        is_checked: bool = True,
     ) -> None:
         self._file = file
         self._segments = segments
         self._remember = remember
         self._progressed = progressed
         self._cache = cache
+        self._is_checked = is_checked
         # Taken in this order. Nobody waits for the disk with _lock in hand.
         self._saving = threading.Lock()
         self._lock = threading.Lock()
@@ -109,7 +112,7 @@ class Part:
             # The journal first: it must never count bytes that are being replaced by others.
             self._segments = segments
             if self._cache is not None:
-                self._cache.lend(self._file.fileno(), ())
+                self._loan = self._cache.lend(self._file.fileno(), ())
             self._remember(segments)
             self._progressed(0)
             self._file.truncate(0)
@@ -131,16 +134,25 @@ class Part:
             return
         if self._cache is not None:
             # Before the file is cut: who listens must not read what goes.
-            self._cache.lend(self._file.fileno(), segments.safe_ranges)
+            self._loan = self._cache.lend(self._file.fileno(), segments.safe_ranges)
         if len(segments.table) > 1:
             self._remember(segments)
-        elif segments.safe < size <= segments.size and target.is_of_this_boot(self._file):
+        elif self._is_left_whole(size):
             # One segment grows from its beginning: all that is there came in its order.
             self._segments = segments.receive(0, size - segments.safe)
             self.sync()
         # What lies past the safe bytes may be anything, after a power cut.
         if len(segments.table) == 1:
             self._file.truncate(self._segments.came)
+
+    def _is_left_whole(self, size: int) -> bool:
+        """Whether what lies past the safe bytes may be taken for what came last."""
+        segments = self._segments
+        return (
+            self._is_checked
+            and segments.safe < size <= segments.size
+            and target.is_of_this_boot(self._file)
+        )
 
     def _is_time(self) -> bool:
         unsafe = self._segments.came - self._segments.safe
@@ -149,4 +161,4 @@ class Part:
     def _tell(self, came: ByteRange | None = None) -> None:
         """Let those who listen know what has come, and where more is coming."""
         if self._cache is not None:
-            self._cache.lent(came, self._segments.heads)
+            self._cache.lent(self._loan, came, self._segments.heads)

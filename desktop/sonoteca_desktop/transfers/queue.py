@@ -7,6 +7,7 @@ time. A change of state is in the journal before anybody is told of it.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import random
 import threading
@@ -46,6 +47,7 @@ __all__ = ["Kind", "State", "Transfer", "TransferQueue"]  # what those who show 
 _logger = logging.getLogger(__name__)
 
 _GRACE = 2.0
+_ON_THE_LINE = frozenset({State.PREPARING, State.RUNNING})
 
 
 class TransferQueue:
@@ -156,11 +158,12 @@ class TransferQueue:
         self._ask(Event.RETRY, set(keys))
 
     def retry_waiting(self) -> None:
-        """The server or the network is back: nothing has to wait for it any longer."""
+        """The server or the network is back: nothing has to wait any longer, and all ask anew."""
         with self._roster.changing():
             self._roster.hold_no_longer()
-            # What it makes it is asked for anew: over a line of before no answer may ever come.
-            for entry in self._roster.choose(lambda each: each.row.state is State.PREPARING):
+            # Over a line of before nothing may ever come, and nobody is told that it is dead.
+            for entry in self._roster.choose(lambda each: each.row.state in _ON_THE_LINE):
+                self._roster.step(entry, Event.YIELD)
                 if entry.control is not None:
                     entry.control.stop()
         self._ask(
@@ -357,7 +360,7 @@ class TransferQueue:
             self._roster.forget(entry)
         else:
             # Its drive may not be plugged in now; the journal keeps the row for the next start.
-            entry.next_at = float("inf")
+            entry.next_at = math.inf
 
 
 def _is_paused_with_all(entry: Entry) -> bool:

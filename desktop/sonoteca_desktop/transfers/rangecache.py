@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from sonoteca_shared.ranges import ByteRange, RangeSet
 
 
+@dataclass(slots=True, eq=False)
+class Loan:
+    """The file of somebody who fetches the same bytes, which of them it has, and where it is."""
+
+    file: int
+    present: RangeSet
+    heads: tuple[int, ...] = ()
+
+
 class RangeCache:
     """A sparse file of known size that fills in any order; callable from any thread.
 
-    A download of the same sound lends what it has in its own part file. So what one of the two has
-    fetched, the other need not fetch.
+    Downloads of the same sound lend what they have in part files of their own. So what one of all
+    these has fetched, the others need not fetch.
 
     `changed` is notified when bytes came or the cache was closed. Others that work on the cache
     may wait on it for events of their own, and guard their own state by it.
@@ -36,10 +47,8 @@ class RangeCache:
         self.discarded = False
         self._keep = keep
         self._present = RangeSet(present)
-        self._lender = -1
-        self._lent = RangeSet()
+        self._loans: dict[tuple[int, int], Loan] = {}
         self._whole = -1
-        self._heads: tuple[int, ...] = ()
         self._awaited: ByteRange | None = None
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
         # The number goes back to the system only when nobody can be inside of a read or write any
@@ -72,7 +81,7 @@ class RangeCache:
         """The first missing bytes at or after `offset`; None if all are there up to the end."""
         with self.changed:
             start = offset + self._available(offset)
-            missing = (each.missing(start, self.size) for each in (self._present, self._lent))
+            missing = (present.missing(start, self.size) for _, present in self._stores())
             ends = [gaps[0].end for gaps in missing if gaps]
             return ByteRange(start, min(ends)) if start < self.size and ends else None
 
@@ -81,7 +90,15 @@ class RangeCache:
         with self.changed:
             count = min(count, self._available(offset))
             pieces = self._pieces(offset, count) if count > 0 else []
-        return b"".join(os.pread(file, len(part), part.start) for file, part in pieces)
+        data = bytearray()
+        for file, part in pieces:
+            with contextlib.suppress(OSError):
+                data += os.pread(file, len(part), part.start)
+            if offset + len(data) < part.end:
+                # Its disk is broken or gone, or somebody has cut it: the server has these bytes.
+                self._distrust(file)
+                break
+        return bytes(data)
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Keep bytes that came from the server, and wake who waits for them."""
@@ -119,13 +136,16 @@ class RangeCache:
 
     # What a download of the same sound does.
 
-    def lend(self, file: int, present: Iterable[ByteRange]) -> None:
-        """From now on these bytes can be read from this file as well."""
+    def lend(self, file: int, present: Iterable[ByteRange]) -> Loan:
+        """From now on these bytes, and no others, can be read from this file as well."""
         copy = os.dup(file)  # the download may be over while they are still read
         weakref.finalize(self, os.close, copy)
+        facts, loan = os.fstat(copy), Loan(copy, RangeSet(present))
         with self.changed:
-            self._lender, self._lent = copy, RangeSet(present)
+            # Held open, a file keeps its number: it stands for no other one.
+            self._loans[facts.st_dev, facts.st_ino] = loan
             self.changed.notify_all()
+        return loan
 
     def lend_whole(self, file: int) -> None:
         """All bytes can be read from this file."""
@@ -135,18 +155,19 @@ class RangeCache:
             self._whole = copy
             self.changed.notify_all()
 
-    def lent(self, came: ByteRange | None, heads: Iterable[int]) -> None:
+    def lent(self, loan: Loan, came: ByteRange | None, heads: Iterable[int]) -> None:
         """The lender has these bytes, too; and where it goes on just now."""
         with self.changed:
             if came is not None:
-                self._lent.add(came.start, came.end)
-            self._heads = tuple(heads)
+                loan.present.add(came.start, came.end)
+            loan.heads = tuple(heads)
             self.changed.notify_all()
 
     def is_coming(self, offset: int, soon: int) -> bool:
-        """Whether the lender will have fetched this byte within the next `soon` bytes."""
+        """Whether a lender will have fetched this byte within the next `soon` bytes."""
         with self.changed:
-            return any(0 <= offset - head <= soon for head in self._heads)
+            heads = (head for loan in self._loans.values() for head in loan.heads)
+            return any(0 <= offset - head <= soon for head in heads)
 
     def hurry(self, part: ByteRange | None) -> None:
         """Somebody listens and waits for these bytes, which the lender will bring."""
@@ -163,7 +184,7 @@ class RangeCache:
         """None of these bytes can be trusted any more."""
         with self.changed:
             self._present = RangeSet()
-            self._lent = RangeSet()
+            self._loans.clear()
             self._whole = -1
         self.keep()
 
@@ -173,9 +194,23 @@ class RangeCache:
         end, before = offset, -1
         while end != before:
             before = end
-            end += self._lent.available(end)
-            end += self._present.available(end)
+            for _, present in self._stores():
+                end += present.available(end)
         return end - offset
+
+    def _stores(self) -> Iterator[tuple[int, RangeSet]]:
+        """All files that have some of the bytes, and which."""
+        yield from ((loan.file, loan.present) for loan in self._loans.values())
+        yield self._file, self._present
+
+    def _distrust(self, file: int) -> None:
+        """A file has not what it should have."""
+        with self.changed:
+            self._loans = {key: each for key, each in self._loans.items() if each.file != file}
+            if file == self._whole:
+                self._whole = -1
+            if file == self._file:
+                self._present = RangeSet()
 
     def _pieces(self, offset: int, count: int) -> list[tuple[int, ByteRange]]:
         """Which bytes of which file make up a stretch that is there."""
@@ -183,10 +218,9 @@ class RangeCache:
         while offset < end:
             if self._whole >= 0:
                 file, here = self._whole, end - offset
-            elif here := self._lent.available(offset):
-                file = self._lender
             else:
-                file, here = self._file, self._present.available(offset)
+                stores = ((store, present.available(offset)) for store, present in self._stores())
+                file, here = next(each for each in stores if each[1])
             pieces.append((file, ByteRange(offset, min(end, offset + here))))
             offset += here
         return pieces

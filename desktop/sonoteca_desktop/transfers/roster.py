@@ -5,6 +5,7 @@ States change here alone, and only as the table of `plan` allows.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -347,7 +348,8 @@ class Roster:
         if entry.busy:
             return None
         if entry.row.removed:
-            return entry.next_at
+            # No condition can wait for ever by a number of seconds.
+            return None if math.isinf(entry.next_at) else entry.next_at
         match entry.row.state:
             case State.QUEUED:
                 return self._hold_until

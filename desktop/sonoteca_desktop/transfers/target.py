@@ -142,6 +142,23 @@ def find_copy(path: Path, size: int, sha256: str, go_on: Callable[[], None]) -> 
     return None
 
 
+def mark(file: FileIO) -> str:
+    """By what a whole part file is known again when it has its name."""
+    facts = os.fstat(file.fileno())
+    return f"{facts.st_ino}:{facts.st_size}"
+
+
+def find_marked(path: Path, mark: str) -> Path | None:
+    """The file of this name, or a numbered one after it, that was the part file of this mark."""
+    for candidate in _names(path):
+        if not os.path.lexists(candidate):
+            return None
+        facts = candidate.lstat()
+        if f"{facts.st_ino}:{facts.st_size}" == mark:
+            return candidate
+    return None
+
+
 def land(part: Path, path: Path) -> Path:
     """Give a whole part file its name, or the next free numbered one; durable on return."""
     for candidate in _names(path):

@@ -81,7 +81,7 @@ class Upload:
         """Do what is still to be done; the sound that came of it."""
         self._source = Source(self._offer.path)
         try:
-            with self._control.breaking(self._client.line.cut):
+            with self._client.line.open_to_cuts() as cut, self._control.breaking(cut):
                 return self._run()
         except StoppedError:
             self._look_back()

@@ -171,15 +171,13 @@ def hand_back(connection: Connection, owners: Collection[str]) -> None:
 
 
 def free(connection: Connection, place: str) -> None:
-    """The same for all owners of a place that only one process can have: the one before has ended.
+    """What the process before us in a place ran, which only one can have: it has ended.
 
     On PostgreSQL there may be others of its kind, on other machines; there their leases end.
     """
     if connection.dialect.name == "postgresql":
         return
-    theirs = update(jobs).where(jobs.c.state == RUNNING, jobs.c.owner.startswith(f"{place}/"))
-    values = _as_if_never_begun() | {"losses": jobs.c.losses + 1}
-    _announced(connection, theirs.values(values))
+    _lose(connection, jobs.c.owner.startswith(f"{place}/"))
 
 
 def cancel(connection: Connection, job_id: str) -> None:
@@ -219,15 +217,20 @@ def find(connection: Connection, job_id: str) -> JobRow:
 
 def _take_back(connection: Connection) -> None:
     """Whatever has outlived its lease is ready again: its process has ended, or hangs."""
-    lost = select(jobs).where(jobs.c.state == RUNNING, jobs.c.due <= clock())
+    _lose(connection, jobs.c.due <= clock())
+
+
+def _lose(connection: Connection, theirs: ColumnElement[bool]) -> None:
+    """What ran there is ready again: at once, later and later, or not at all any more."""
+    lost = select(jobs).where(jobs.c.state == RUNNING, theirs)
     for row in connection.execute(lost.with_for_update(skip_locked=True)).all():
         losses = row.losses + 1
         values = _as_if_never_begun() | {"losses": losses}
-        if losses > _AT_ONCE:
-            values["due"] = clock() + min(_LONGEST_S, _PAUSE_S * 2 ** (losses - _AT_ONCE - 1))
         if losses >= _MAX_LOSSES:
             detail = f"the process that ran this job ended {losses} times, and the job got nowhere"
             values |= {"state": FAILED, "error": _json({"code": "lost", "detail": detail})}
+        elif losses > _AT_ONCE:
+            values["due"] = clock() + min(_LONGEST_S, _PAUSE_S * 2 ** (losses - _AT_ONCE - 1))
         _announced(connection, update(jobs).where(jobs.c.seq == row.seq).values(values))
 
 

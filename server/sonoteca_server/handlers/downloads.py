@@ -15,7 +15,7 @@ from sonoteca_server.handlers.presets import PRESET, recipe_from
 from sonoteca_server.handlers.sounds import checked_id
 from sonoteca_server.handlers.waiting import WaitingHandler
 from sonoteca_server.library.sounds import Content
-from sonoteca_server.storage import BlobDamagedError
+from sonoteca_server.storage import BlobDamagedError, BlobMissingError
 from sonoteca_server.wire.bodies import Body, Extent, Extents, Outlet, Slice, extents_of, in_thread
 from sonoteca_server.wire.conditions import Plan, Representation, plan
 from sonoteca_shared.digests import computed_etag, etag, repr_digest
@@ -24,7 +24,7 @@ from sonoteca_shared.errors import BadRequestError, NotFoundError
 from sonoteca_shared.models import Sound
 from sonoteca_shared.names import with_ending
 from sonoteca_shared.ranges import ByteRange
-from sonoteca_shared.recipes import OPTIONS
+from sonoteca_shared.recipes import OPTIONS, Recipe
 from sonoteca_shared.wav.region import Span, cut
 
 _MAX_PARTS = 10_000
@@ -132,19 +132,29 @@ class SoundFileHandler(WaitingHandler, ContentHandler):
             raise BadRequestError("“handles” is for parts of the WAV itself: leave out the format")
         offered = (await self.services.conversions.ffmpeg()).formats
         recipe = await recipe_from(self.services, given, offered)
-        derivatives = self.services.derivatives
-        made = await self.while_here(derivatives.get(content, recipe))
-        tag = computed_etag(f"{content.sha256} {await derivatives.recipe_text(recipe)}")
-        file = Representation(made.size, tag, modified(content.created), recipe.target.media_type)
-        whole = Slice(made.blob, made.size, 0, made.size)
+        text = await self.services.derivatives.recipe_text(recipe)
+        tag = computed_etag(f"{content.sha256} {text}")
         async with Outlet(self.services.blobs, self) as outlet:
             try:
-                await outlet.open(whole)
-            except BlobDamagedError:
-                await derivatives.lose(made)
-                raise
+                whole = await self._open_made(outlet, content, recipe)
+            except BlobMissingError:  # it went after it was found, as copies may
+                whole = await self._open_made(outlet, content, recipe)
+            kind = recipe.target.media_type
+            file = Representation(whole.size, tag, modified(content.created), kind)
             planned = self.plan(file, with_ending(content.name, recipe.format))
             await self.carry_out(planned, Extents([whole]), outlet)
+
+    async def _open_made(self, outlet: Outlet, content: Content, recipe: Recipe) -> Slice:
+        """A copy by this recipe, open in the outlet; one that is not whole is forgotten."""
+        derivatives = self.services.derivatives
+        made = await self.while_here(derivatives.get(content, recipe))
+        whole = Slice(made.blob, made.size, 0, made.size)
+        try:
+            await outlet.open(whole)
+        except BlobDamagedError:
+            await derivatives.lose(made)
+            raise
+        return whole
 
     async def send_region(self, content: Content, span: Span) -> None:
         """Answer with a part of the sound as a WAV of its own."""

@@ -43,6 +43,7 @@ class JobHandler(Handler):
     async def delete(self, job_id: str) -> None:
         """Cancel it; the answer is the job as it is then, which may have ended before."""
         await self.services.jobs.cancel(_checked_id(job_id))
+        await self.services.archives.end_lost()
         self.answer(await self.services.jobs.get(job_id))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 import msgspec
@@ -10,7 +11,7 @@ from sonoteca_server.handlers import arguments as args
 from sonoteca_server.handlers.downloads import ContentHandler, modified
 from sonoteca_server.handlers.handler import JSON
 from sonoteca_server.handlers.sounds import checked_id
-from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL, find_overview, reduced
+from sonoteca_server.library.peaks import SAMPLES_PER_PIXEL, find_overview, reduced, zooms
 from sonoteca_server.library.sounds import PeaksFile
 from sonoteca_server.storage import BlobMissingError, Blobs
 from sonoteca_server.wire.bodies import Extent, Extents, Outlet, Slice, in_thread
@@ -19,8 +20,13 @@ from sonoteca_server.wire.errors import PeaksPendingError
 from sonoteca_shared import peaks as overview
 from sonoteca_shared.digests import computed_etag
 from sonoteca_shared.errors import BadRequestError, NotFoundError
+from sonoteca_shared.peaks import Head, parse_head
 
 _MAX_FACTOR = 1 << 16
+# Pixels of all channels in an answer that has to be made: some 4 MB of memory, 15 as JSON.
+_MOST_MADE = 1 << 19
+# Numbers that are written in one go.
+_PIECE = 16 << 10
 # Whoever changes what is in an overview changes this, so that nobody keeps the old one.
 _CODE = 1
 _BINARY = "application/octet-stream"
@@ -40,7 +46,8 @@ class PeaksHandler(ContentHandler):
         as_json = JSON in self.request.headers.get("Accept", "")
         finding = partial(_body, self.services.blobs, peaks.blob, spp, as_json=as_json)
         try:
-            body = Extents([await in_thread(finding)])
+            with self.turn():
+                body = Extents([await in_thread(finding)])
         except (BlobMissingError, ValueError):
             await self.services.sounds.lose_peaks(peaks)
             raise PeaksPendingError from None
@@ -69,19 +76,35 @@ def _zoom(given: args.Arguments) -> int:
 
 
 def _body(blobs: Blobs, key: str, spp: int, *, as_json: bool) -> Extent:
-    """An overview as it is kept, or made of a finer one; ValueError when the blob is none."""
+    """An overview as it is kept, or made of a finer one; ValueError when the blob is none.
+
+    BadRequestError when it is not as it is kept, and too long to be made at once.
+    """
     blob = blobs.open(key)
     try:
         kept = find_overview(blob.read_at, blob.size, spp)
         factor = spp // kept.head.samples_per_pixel
         if factor == 1 and not as_json:
             return Slice(key, blob.size, kept.start, kept.end)
-        data = blob.read_at(kept.start, kept.head.size)
+        _check_length(kept.head.coarser(factor), parse_head(blob.read_at(0, Head.SIZE)))
+        if factor == 1:
+            data = blob.read_at(kept.start, kept.head.size)
+        else:
+            data = reduced(blob.read_at, kept, factor)
     finally:
         blob.close()
-    if factor != 1:
-        data = reduced(data, factor)
     return _as_json(data) if as_json else data
+
+
+def _check_length(wanted: Head, finest: Head) -> None:
+    if wanted.length * wanted.channels <= _MOST_MADE:
+        return
+    factor = -(-finest.length // (_MOST_MADE // finest.channels))
+    kept = ", ".join(str(head.samples_per_pixel) for head in zooms(finest))
+    raise BadRequestError(
+        f"“spp={wanted.samples_per_pixel}” would be {wanted.length} pixels of this sound: ask for "
+        f"“spp={factor * SAMPLES_PER_PIXEL}” or more, or in the binary form for one of {kept}"
+    )
 
 
 def _as_json(data: bytes) -> bytes:
@@ -93,6 +116,10 @@ def _as_json(data: bytes) -> bytes:
         "samples_per_pixel": peaks.samples_per_pixel,
         "bits": peaks.bits,
         "length": peaks.length,
-        "data": list(peaks.values),
     }
-    return msgspec.json.encode(document)
+    written = []
+    for at in range(0, len(peaks.values), _PIECE):
+        written.append(",".join(map(str, peaks.values[at : at + _PIECE])))
+        time.sleep(0)  # whoever waits for Python's lock gets it
+    numbers = ",".join(written).encode()
+    return b'%b,"data":[%b]}' % (msgspec.json.encode(document)[:-1], numbers)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
@@ -14,7 +14,9 @@ from tornado.iostream import IOStream, StreamClosedError
 from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.wire.errors import TooLargeError
 from sonoteca_server.wire.intake import DROP_LIMIT, DROP_S, Form, Intake
-from sonoteca_shared.errors import SonotecaError
+from sonoteca_shared.errors import NoSpaceError, SonotecaError
+
+_Result = TypeVar("_Result")
 
 _UNBOUNDED = 1 << 62
 _LENGTH = re.compile("[0-9]{1,18}")
@@ -67,9 +69,18 @@ class ReceivingHandler(Handler):
         limit, count = self.services.max_upload_bytes, self.told_length or 0
         if limit and count > limit:
             raise TooLargeError(limit)
-        await asyncio.to_thread(check_room, count)
+        await self.with_room(partial(asyncio.to_thread, check_room, count))
         part = await asyncio.to_thread(self.begin_part)
         return Intake(part, limit=limit, check_room=check_room, hear=self.listener())
+
+    async def with_room(self, ask: Callable[[], Awaitable[_Result]]) -> _Result:
+        """What is asked for; copies that can be made again go where it has no room beside them."""
+        try:
+            return await ask()
+        except NoSpaceError as error:
+            if not await self.services.derivatives.give_way(error.missing):
+                raise
+        return await ask()
 
     @property
     def stream(self) -> IOStream:

@@ -220,7 +220,7 @@ class CreationHandler(TusHandler):
         self.check_limit(creation.length)
         uploads = self.services.uploads
         make = uploads.concatenate if creation.parts else uploads.begin
-        record = await make(creation, self.check_room)
+        record = await self.with_room(partial(make, creation, self.check_room))
         return await self.hold(record.key)
 
     def answer_upload(self, record: Record) -> None:
@@ -241,7 +241,8 @@ class UploadPartHandler(TusHandler):
         held = await self.hold(self.path_args[0])
         try:
             held.begin_append(offset, self.told_length or 0, length)
-            await asyncio.to_thread(self.check_room, self.told_length or 0)
+            check = partial(asyncio.to_thread, self.check_room, self.told_length or 0)
+            await self.with_room(check)
             return self.open_upload(held)
         except BaseException:
             await held.release()

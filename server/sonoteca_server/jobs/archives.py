@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from sonoteca_server.catalog import Catalog
 from sonoteca_server.catalog import jobs as job_rows
-from sonoteca_server.jobs.fetch import Fetched, Fetcher
+from sonoteca_server.catalog.schema import archive_members as members
+from sonoteca_server.catalog.schema import archives, objects
+from sonoteca_server.jobs.fetch import AT_ONCE, Fetched, Fetcher, TooSlowError
 from sonoteca_server.jobs.landing import Landing, Limits
 from sonoteca_server.jobs.ledger import Ledger
 from sonoteca_server.jobs.outward import ExchangeError
@@ -31,8 +35,23 @@ from sonoteca_server.storage.growing import GrowingParts
 from sonoteca_shared.errors import BadRequestError, NoSpaceError, SonotecaError
 
 _TELL_EVERY_S = 1.0
-# What says that one file will not come; all else is the trouble of the whole job.
+# How long an archive may be worked at: one that never ends would keep its place from others.
+MAX_S = 86_400.0
+# What says that one file will not come, as does what nobody foresaw.
 _NO_FILE = (ExchangeError, BadRequestError, NoSpaceError)
+# The trouble of the whole job: it was lost or cancelled, or the catalogue or the disk is broken.
+_NO_JOB = (SonotecaError, SQLAlchemyError, OSError)
+
+log = logging.getLogger(__name__)
+
+
+class _UnforeseenError(SonotecaError):
+    """One file met what nobody foresaw."""
+
+    code = "internal"
+
+    def __init__(self) -> None:
+        super().__init__("something went wrong on the server; its log says what")
 
 
 class _EnoughError(Exception):
@@ -53,6 +72,7 @@ class ArchiveJob:
     """Fetches what archives are to hold.
 
     `told` is called in the transaction that ends one. The bytes under way lie in `parts`.
+    What is not there after `max_s` seconds of work will not come.
     """
 
     def __init__(
@@ -63,6 +83,8 @@ class ArchiveJob:
         fetcher: Fetcher,
         told: Callable[[Connection, Finished], None],
         limits: Limits,
+        *,
+        max_s: float = MAX_S,
     ) -> None:
         self._catalog = catalog
         self._blobs = blobs
@@ -70,6 +92,9 @@ class ArchiveJob:
         self._fetcher = fetcher
         self._told = told
         self._limits = limits
+        self._max_s = max_s
+        # What is whole is open once more, and never all of a large archive together.
+        self._keeping = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, task: Task) -> dict[str, Any]:
         """Fetch what is pending, and close the archive."""
@@ -82,7 +107,7 @@ class ArchiveJob:
         settled = order.files - len(order.pending)
         ledger = Ledger(task, archive, files=order.files, settled=settled, size=order.size)
         try:
-            finished = await self._fill(ledger, order)
+            finished = await self._in_time(ledger, order)
         except ArchiveEndedError:
             await self._drop(ledger.keys)
             return {"archive": archive}
@@ -91,14 +116,32 @@ class ArchiveJob:
             raise
         except Exception:
             if task.attempt >= TRIES:
-                await ledger.end(partial(self._give_up, archive))
+                await ledger.end(partial(self._give_up, archive, _UnforeseenError()))
                 await self._drop(ledger.keys)
             raise
         if finished.state == ArchiveState.FAILED:
             raise GiveUpError("archive-failed", "files are missing: its status says which and why")
-        return {"archive": archive, "unproven": ledger.unproven}
+        unproven = await self._catalog.read(_urls, archive, ledger.unproven)
+        return {"archive": archive, "unproven": unproven}
 
-    async def _fill(self, ledger: Ledger, order: _Order) -> Finished:
+    async def _in_time(self, ledger: Ledger, order: _Order) -> Finished:
+        end = partial(self._finish, ledger.archive)
+        limit = asyncio.timeout(self._max_s - ledger.ran_s)
+        try:
+            async with limit:
+                await self._fill(ledger, order)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            late = TooSlowError(
+                f"the archive was not whole after {self._max_s:.0f} seconds of work"
+            )
+            end = partial(self._give_up, ledger.archive, late)
+        finished = await ledger.end(end)
+        await self._drop(ledger.keys)
+        return finished
+
+    async def _fill(self, ledger: Ledger, order: _Order) -> None:
         places: dict[str, list[int]] = {}
         for each in order.pending:
             places.setdefault(each.url, []).append(each.position)
@@ -115,34 +158,41 @@ class ArchiveJob:
             # The first is what happened; the others were only told to stop.
             if not isinstance(failed.exceptions[0], _EnoughError):
                 raise failed.exceptions[0] from None
-        finished = await ledger.end(partial(self._finish, ledger.archive))
-        await self._drop(ledger.keys)
-        return finished
 
     async def _fetch(
         self, ledger: Ledger, on_error: OnError, url: str, positions: list[int]
     ) -> None:
         landing = Landing(str(positions[0]), ledger, self._parts, self._limits)
         try:
-            await landing.open()
             fetched = await self._fetcher.fetch(url, landing)
-            await self._keep(ledger, landing, fetched, url, positions)
+            async with self._keeping:
+                await self._keep(ledger, landing, fetched, positions)
         except _NO_FILE as error:
-            fail = partial(_note_failed, ledger.archive, positions, error)
-            await ledger.settle(str(positions[0]), fail, files=len(positions), size=0)
-            if on_error == OnError.FAIL:
-                raise _EnoughError from error
+            await self._fail(ledger, on_error, positions, error)
+        except _NO_JOB:
+            raise
+        except Exception:
+            log.exception("file %d of archive %s has failed", positions[0], ledger.archive)
+            await self._fail(ledger, on_error, positions, _UnforeseenError())
         finally:
-            landing.close()
+            await landing.close()
         await landing.discard()
 
+    async def _fail(
+        self, ledger: Ledger, on_error: OnError, positions: list[int], error: SonotecaError
+    ) -> None:
+        fail = partial(_note_failed, ledger.archive, positions, error)
+        await ledger.settle(str(positions[0]), fail, files=len(positions), size=0)
+        if on_error == OnError.FAIL:
+            raise _EnoughError from error
+
     async def _keep(
-        self, ledger: Ledger, landing: Landing, fetched: Fetched, url: str, positions: list[int]
+        self, ledger: Ledger, landing: Landing, fetched: Fetched, positions: list[int]
     ) -> None:
         """Make an object of a file that is whole, in one transaction with its members."""
-        kept = await keep_hidden(self._catalog, self._blobs, await landing.finish())
+        kept = await landing.finish(partial(keep_hidden, self._catalog, self._blobs))
         if not fetched.proven:
-            ledger.unproven.append(url)
+            ledger.unproven.append(positions[0])
         note = partial(_note_fetched, ledger.archive, positions, fetched.name, kept)
         size = fetched.size
         try:
@@ -174,12 +224,11 @@ class ArchiveJob:
         self._told(connection, finished)
         return finished
 
-    def _give_up(self, archive: str, connection: Connection) -> None:
-        """End an archive whose job has failed in ways that nobody foresaw."""
-        for each in rows.pending(connection, archive):
-            detail = "something went wrong on the server; its log says what"
-            rows.note_failed(connection, archive, each.position, "internal", detail)
-        self._finish(archive, connection)
+    def _give_up(self, archive: str, error: SonotecaError, connection: Connection) -> Finished:
+        """End an archive of which nothing more comes, for this reason."""
+        positions = [each.position for each in rows.pending(connection, archive)]
+        _note_failed(archive, positions, error, connection)
+        return self._finish(archive, connection)
 
     async def _drop(self, keys: Iterable[str]) -> None:
         for key in list(keys):
@@ -197,9 +246,18 @@ def _read_order(connection: Connection, archive: str) -> _Order:
     pending = rows.pending(connection, archive)
     row = rows.find(connection, archive)
     assert row is not None  # or its files would not be pending
-    size = sum(each.size for each in rows.entries(connection, row.seq))
+    mine = members.c.archive == row.seq, members.c.state == rows.READY
+    # A URL that stands twice is fetched once.
+    fetched = select(func.max(objects.c.size)).join(members).where(*mine).group_by(members.c.url)
+    size = sum(connection.execute(fetched).scalars())
     files = rows.counts(connection, row.seq)[1]
     return _Order(pending, OnError(row.on_error), files, size)
+
+
+def _urls(connection: Connection, archive: str, positions: list[int]) -> list[str]:
+    mine = archives.c.hash == archive, members.c.position.in_(positions)
+    query = select(members.c.url).join(archives).where(*mine).order_by(members.c.position)
+    return list(connection.execute(query).scalars())
 
 
 def _note_fetched(

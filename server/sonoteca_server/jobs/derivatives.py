@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from sonoteca_server.jobs.conversion import Conversions
 from sonoteca_server.jobs.encoding import VERSION
 from sonoteca_server.jobs.sources import examine
 from sonoteca_server.library.derivatives import (
+    REGION,
     Derivative,
     add_derivative,
     find_derivative,
     forget_derivative,
+    give_way,
     note_use,
 )
 from sonoteca_server.library.sounds import Content
@@ -37,19 +40,30 @@ class _Making:
 
 
 class Derivatives:
-    """Finds or makes what a sound is in another format; nothing is made twice at a time."""
+    """Finds or makes what a sound is in another format; nothing is made twice at a time.
 
-    def __init__(self, catalog: Catalog, blobs: LocalBlobs, conversions: Conversions) -> None:
+    `room` says how many bytes the disk has free for more. What is kept may go at any time.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        blobs: LocalBlobs,
+        conversions: Conversions,
+        room: Callable[[], int],
+    ) -> None:
         self._catalog = catalog
         self._blobs = blobs
         self._conversions = conversions
+        self._room = room
         self._making: dict[tuple[str, str], _Making] = {}
 
     async def recipe_text(self, recipe: Recipe) -> str:
         """All that the result follows from beside the sound: recipe, code and encoder."""
         found = await self._conversions.ffmpeg()
         written = msgspec.json.encode(recipe, order="sorted").decode()
-        return f"conversion {VERSION} {found.version} {written}"
+        kind = REGION if recipe.start or recipe.end is not None else "conversion "
+        return f"{kind}{VERSION} {found.version} {written}"
 
     async def get(self, content: Content, recipe: Recipe) -> Derivative:
         """The sound by this recipe; whoever comes while it is made waits for the same.
@@ -68,6 +82,17 @@ class Derivatives:
     async def lose(self, made: Derivative) -> None:
         """Its blob cannot be sent: have it made anew when it is asked for again."""
         await self._catalog.write(forget_derivative, made.blob)
+
+    async def give_way(self, missing: int) -> bool:
+        """Drop so many bytes of copies, for what cannot be made again; whether that helped."""
+        gone = await self._catalog.write(give_way, missing, time.time())
+        await asyncio.to_thread(self._discard, gone)
+        return bool(gone)
+
+    def _discard(self, keys: list[str]) -> None:
+        # Who is being sent one has it open, and gets all of it.
+        for key in keys:
+            self._blobs.discard(key)
 
     async def _wait_for(self, content: Content, recipe: Recipe, text: str) -> Derivative:
         key = (content.blob, text)
@@ -98,12 +123,14 @@ class Derivatives:
             part.discard()
         made = Derivative(key, size, time.time())
         try:
-            kept = await self._catalog.write(add_derivative, content.blob, text, made)
+            room = await asyncio.to_thread(self._room)
+            kept, gone = await self._catalog.write(add_derivative, content.blob, text, made, room)
         except SonotecaError:  # only then is it sure that no row names it
             await asyncio.to_thread(self._blobs.discard, key)
             raise
         if kept is not made:
-            await asyncio.to_thread(self._blobs.discard, key)
+            gone = [*gone, key]
+        await asyncio.to_thread(self._discard, gone)
         if kept is None:
             raise NotFoundError("the sound was removed while it was converted")
         return kept

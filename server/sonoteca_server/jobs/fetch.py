@@ -27,8 +27,8 @@ AT_ONCE = 8
 PER_HOST = 4
 _TRIES = 6
 _MOST_PAUSE_S = 60.0
-# So much more than ever before, and a server is taken for one that gets on.
-_PROGRESS = 1 << 20
+# So much more since the tries are counted, and a server is taken for one that gets on.
+_PROGRESS = 64 << 10
 
 
 class RedirectsError(ExchangeError):
@@ -51,6 +51,14 @@ class Sink(Protocol):
     @property
     def standing(self) -> Standing:
         """How far the file has come."""
+        ...
+
+    async def open(self) -> None:
+        """Get ready for more bytes, in a turn; what is there may turn out to be less."""
+        ...
+
+    async def close(self) -> None:
+        """Hold nothing open until the next turn, and lose no byte."""
         ...
 
     async def begin(self, standing: Standing, /) -> None:
@@ -125,53 +133,84 @@ class Fetcher:
 
         ExchangeError, BadUrlError or NotPublicError when that cannot be.
         """
-        target, tries, left = parse_url(url), 0, self._max_s
-        clock = asyncio.get_running_loop().time
-        furthest = sink.standing.offset
+        asked, tries, patience = parse_url(url), 0, _Patience(url, self._max_s)
+        counted_from = sink.standing.offset
         while True:
-            async with self._turns.turn(target.host):
-                began = clock()
-                try:
-                    async with asyncio.timeout(left):
-                        return await self._attempt(target, sink)
-                except TimeoutError:
-                    raise self._too_slow(target) from None
-                except ExchangeError as error:
-                    failure = error
-                left -= clock() - began
-            tries = 0 if sink.standing.offset > furthest + _PROGRESS else tries + 1
-            furthest = max(furthest, sink.standing.offset)
-            left -= await self._wait(target, failure, tries, left)
+            try:
+                return await self._attempt(asked, sink, patience)
+            except ExchangeError as error:
+                failure = error
+            tries += 1
+            if sink.standing.offset >= counted_from + _PROGRESS:
+                tries, counted_from = 0, sink.standing.offset
+            await self._wait(failure, tries, patience)
 
-    async def _wait(self, target: Target, failure: ExchangeError, tries: int, left: float) -> float:
-        """Wait before the next try, for how long; raises the failure when there is to be none."""
+    async def _wait(self, failure: ExchangeError, tries: int, patience: _Patience) -> None:
+        """Wait before the next try; raises the failure when there is to be none."""
         if failure.lasting or tries >= _TRIES:
             raise failure
         wait = self._pause(tries)
-        if isinstance(failure, StatusError) and failure.retry_after_s:
+        if isinstance(failure, StatusError):
             wait = max(wait, failure.retry_after_s)
-            self._turns.close(target.host, wait)
-        if wait >= left:
+        if wait >= patience.left_s:
             raise failure
-        await asyncio.sleep(wait)
-        return wait
+        async with patience.running():
+            await asyncio.sleep(wait)
 
-    async def _attempt(self, asked: Target, sink: Sink) -> Fetched:
-        target, fields = asked, sink.standing.fields
+    async def _attempt(self, asked: Target, sink: Sink, patience: _Patience) -> Fetched:
+        target = asked
         for _ in range(MAX_REDIRECTS + 1):
-            async with self._outward.ask(target, fields=fields) as answer:
-                if not is_redirect(answer):
-                    try:
-                        return await _take(answer, sink, name_in(asked))
-                    except (EntityChangedError, BadAnswerError):
-                        # What such a server sent is not to be trusted: the file begins anew.
-                        await sink.begin(Standing())
-                        raise
-                target = follow(target, answer.field("location"))
+            # Each hop has a turn at its own host, which is the one that it is a burden to.
+            async with self._turns.turn(target.host):
+                try:
+                    async with patience.running():
+                        await sink.open()
+                        come = await self._ask(target, sink, name_in(asked))
+                except StatusError as error:
+                    self._turns.close(target.host, error.retry_after_s)
+                    raise
+                finally:
+                    await sink.close()
+            if isinstance(come, Fetched):
+                return come
+            target = come
         raise RedirectsError(f"{asked.url} leads on and on, over {MAX_REDIRECTS} redirects")
 
-    def _too_slow(self, target: Target) -> TooSlowError:
-        return TooSlowError(f"{target.url} was not here within {self._max_s:.0f} seconds")
+    async def _ask(self, target: Target, sink: Sink, promised: str) -> Fetched | Target:
+        """What came of asking here; another target when the file is there."""
+        async with self._outward.ask(target, fields=sink.standing.fields) as answer:
+            if is_redirect(answer):
+                return follow(target, answer.field("location"))
+            try:
+                return await _take(answer, sink, promised)
+            except (EntityChangedError, BadAnswerError):
+                # What such a server sent is not to be trusted: the file begins anew.
+                await sink.begin(Standing())
+                raise
+
+
+class _Patience:
+    """What is left of the time for one file, in seconds; what waits for its turn uses none."""
+
+    def __init__(self, url: str, most_s: float) -> None:
+        self.left_s = most_s
+        self._late = TooSlowError(f"{url} was not here within {most_s:.0f} seconds")
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Use time until the block is left; TooSlowError when there is none left."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        limit = asyncio.timeout(self.left_s)
+        try:
+            async with limit:
+                yield
+        except TimeoutError:
+            if limit.expired():
+                raise self._late from None
+            raise
+        finally:
+            self.left_s -= clock() - began
 
 
 async def _take(answer: Answer, sink: Sink, promised: str) -> Fetched:

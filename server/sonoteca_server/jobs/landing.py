@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import Any, ParamSpec, TypeVar
 
 from sonoteca_server.jobs.ledger import Ledger
 from sonoteca_server.jobs.replies import Standing
-from sonoteca_server.storage.growing import GrowingPart, GrowingParts, PartLostError
+from sonoteca_server.storage import Incoming
+from sonoteca_server.storage.growing import GrowingParts, PartLostError
 from sonoteca_shared.ids import new_id
 
 _CHECKPOINT_BYTES = 8 << 20
 _CHECKPOINT_S = 2.0
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +37,24 @@ class Landing:
     """Where one file lands, going on from what an earlier process had made certain."""
 
     def __init__(self, place: str, ledger: Ledger, parts: GrowingParts, limits: Limits) -> None:
-        self.part: GrowingPart[_Nobody] | None = None
-        self.standing = Standing()
+        self._key, self.standing = ledger.find(place)
+        self._part = parts.resume(self._key, self.standing.offset, _Nobody) if self._key else None
         self._place = place
         self._ledger = ledger
         self._parts = parts
         self._limits = limits
-        self._key = ""
-        self._certain = _Certain()
+        self._certain = _Certain(self.standing.offset)
+        self._working: asyncio.Future[Any] | None = None
 
     async def open(self) -> None:
         """Find what is there already; what another process still has, or lost, begins anew."""
-        self._key, standing = self._ledger.find(self._place)
-        if not self._key:
+        if self._part is None:
             return
-        part = self._parts.resume(self._key, standing.offset, _Nobody)
         try:
-            await asyncio.to_thread(part.open, alone=True)
+            await self._run(self._part.open, alone=True)
         except PartLostError:
+            self._part = None
             self._set(Standing())
-            return
-        self.part = part
-        self._certain = _Certain(part.size)
-        self._set(standing)
 
     async def begin(self, standing: Standing) -> None:
         """Go on from the offset of the standing; without one the file begins anew."""
@@ -66,41 +66,57 @@ class Landing:
             self._key = new_id()
             self._ledger.keys.add(self._key)
             await asyncio.to_thread(self._parts.begin, self._key)
-            self.part = self._parts.resume(self._key, 0, _Nobody)
-            await asyncio.to_thread(self.part.open, alone=True)
+            self._part = self._parts.resume(self._key, 0, _Nobody)
+            await self._run(self._part.open, alone=True)
             self._certain = _Certain()
         self._set(standing)
 
     async def append(self, data: bytes) -> None:
         """Take the next bytes, and promise those so far now and then."""
-        assert self.part is not None
-        self._ledger.check(self._place, self.part.size + len(data), self._limits.max_bytes)
-        await asyncio.to_thread(self.part.append, data)
-        self._set(replace(self.standing, offset=self.part.size))
-        if self._certain.is_old(self.part.size):
+        assert self._part is not None
+        self._ledger.check(self._place, self._part.size + len(data), self._limits.max_bytes)
+        await self._run(self._part.append, data)
+        self._set(replace(self.standing, offset=self._part.size))
+        if self._certain.is_old(self._part.size):
             self._limits.check_room(0)
-            await asyncio.to_thread(self.part.sync)
+            await self._run(self._part.sync)
             await self._ledger.promise(self._place, self._key, self.standing)
-            self._certain = _Certain(self.part.size)
+            self._certain = _Certain(self._part.size)
 
-    async def finish(self) -> GrowingPart[_Nobody]:
-        """The part, which is whole, with the digests of all of it."""
-        assert self.part is not None
-        await asyncio.to_thread(self.part.catch_up)
-        return self.part
+    async def finish(self, keep: Callable[[Incoming], Awaitable[T]]) -> T:
+        """What `keep` makes of the part, which is open and has the digests of all of it.
 
-    def close(self) -> None:
+        PartLostError when it is gone, or another process has it.
+        """
+        assert self._part is not None
+        await self._run(self._part.open, alone=True)
+        await self._run(self._part.catch_up)
+        return await self._unbroken(keep(self._part))
+
+    async def close(self) -> None:
         """Leave the bytes for whoever goes on with them."""
-        if self.part is not None:
-            self.part.close()
+        if self._working is not None:
+            # Never beside a write: the number of a closed file may be another one's by now.
+            await asyncio.wait({self._working})
+            self._working.exception()
+        if self._part is not None:
+            self._part.close()
 
     async def discard(self) -> None:
         """Drop the bytes that are here."""
-        self.close()
-        self.part = None
+        await self.close()
+        self._part = None
         if self._key:
             await asyncio.to_thread(self._parts.discard, self._key)
             self._ledger.keys.discard(self._key)
+
+    async def _run(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        return await self._unbroken(asyncio.to_thread(work, *args, **options))
+
+    async def _unbroken(self, work: Awaitable[T]) -> T:
+        """What comes of this, which uses the open part and goes on when we are cancelled."""
+        working = self._working = asyncio.ensure_future(work)
+        return await asyncio.shield(working)
 
     def _set(self, standing: Standing) -> None:
         self.standing = standing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -36,13 +37,21 @@ class Ledger:
 
     def __init__(self, task: Task, archive: str, *, files: int, settled: int, size: int) -> None:
         self.archive = archive
-        self.unproven: list[str] = task.checkpoint.get("unproven", [])
+        # Places alone: all of this is written again and again, and a URL may have 4 KB.
+        self.unproven: list[int] = task.checkpoint.get("unproven_places", [])
         self.keys: set[str] = {each["key"] for each in _files(task.checkpoint).values()}
         self._task = task
         self._entries = _files(task.checkpoint)
         self._under_way = {place: _standing(entry) for place, entry in self._entries.items()}
         self._files, self._settled, self._size = files, settled, size
+        self._here = sum(each.offset for each in self._under_way.values())
         self._writing = asyncio.Lock()
+        self._since = time.monotonic() - float(task.checkpoint.get("ran_s", 0.0))
+
+    @property
+    def ran_s(self) -> float:
+        """For how many seconds the archive was worked at, by this process and those before it."""
+        return time.monotonic() - self._since
 
     @property
     def progress(self) -> Progress:
@@ -54,7 +63,7 @@ class Ledger:
         return Progress(
             files_done=self._settled,
             files_total=self._files,
-            bytes_done=self._size + sum(each.offset for each in standings),
+            bytes_done=self._size + self._here,
             bytes_total=self._size + left if known else None,
         )
 
@@ -65,12 +74,13 @@ class Ledger:
 
     def check(self, place: str, size: int, most: int) -> None:
         """ArchiveTooLargeError when all files have over `most` bytes with one of this size."""
-        others = sum(each.offset for key, each in self._under_way.items() if key != place)
+        others = self._here - self._offset(place)
         if most and self._size + others + size > most:
             raise ArchiveTooLargeError(most)
 
     def note(self, place: str, standing: Standing) -> None:
         """A file has come so far, which is not certain yet."""
+        self._here += standing.offset - self._offset(place)
         self._under_way[place] = standing
 
     async def promise(self, place: str, key: str, standing: Standing) -> None:
@@ -86,6 +96,7 @@ class Ledger:
         async with self._writing:
             left = {key: entry for key, entry in self._entries.items() if key != place}
             result = await self._write(effect, left)
+            self._here -= self._offset(place)
             self._under_way.pop(place, None)
             self._settled += files
             self._size += size
@@ -100,17 +111,25 @@ class Ledger:
                 done, total = progress.bytes_done, progress.bytes_total
                 rows.note_progress(connection, self.archive, done, total)
 
-            await self._write(effect, self._entries)
+            # Without a checkpoint: what is not certain yet is nothing to go on from, and no reason
+            # to forgive how often this job was lost.
+            await self._write(effect)
 
     async def end(self, effect: Callable[[Connection], T]) -> T:
         """Nothing is under way any more."""
         async with self._writing:
             return await self._write(effect, {})
 
+    def _offset(self, place: str) -> int:
+        standing = self._under_way.get(place)
+        return standing.offset if standing else 0
+
     async def _write(
-        self, effect: Callable[[Connection], T], entries: dict[str, dict[str, Any]]
+        self, effect: Callable[[Connection], T], entries: dict[str, dict[str, Any]] | None = None
     ) -> T:
-        checkpoint = {"files": entries, "unproven": self.unproven}
+        checkpoint = None
+        if entries is not None:
+            checkpoint = {"files": entries, "unproven_places": self.unproven, "ran_s": self.ran_s}
         saving = asyncio.ensure_future(self._task.save_with(effect, checkpoint, self.progress))
         try:
             result = await asyncio.shield(saving)
@@ -119,7 +138,8 @@ class Ledger:
             await asyncio.wait({saving})
             saving.exception()
             raise
-        self._entries = entries
+        if entries is not None:
+            self._entries = entries
         return result
 
 

@@ -22,6 +22,10 @@ from sonoteca_shared.errors import SonotecaError
 
 CONNECT_S = 10.0
 HEAD_BYTES = 64 << 10
+# Bytes a second. Who is slower for `SLOW_S` in all is given up, so that a byte now and then buys no
+# time; what comes faster earns it back.
+SLOWEST = 1_024
+SLOW_S = 60.0
 _BLOCK = 256 << 10
 # The addresses that are tried: a name with very many would keep us connecting.
 _MOST_ADDRESSES = 3
@@ -66,6 +70,12 @@ class SilentError(ExchangeError):
     code = "silent"
 
 
+class SlowError(ExchangeError):
+    """The server sends so little that a file would never end."""
+
+    code = "slow"
+
+
 class CutOffError(ExchangeError):
     """The connection ended before the answer did."""
 
@@ -88,7 +98,8 @@ async def look_up(host: str, port: int) -> list[str]:
 class Outward:
     """The way from this server to others.
 
-    `idle_s` is how long one of them may be silent, `connect_s` how long connecting may take.
+    `idle_s` is how long one of them may be silent, `slow_s` for how long it may send less than
+    `SLOWEST`, `connect_s` how long connecting may take.
     """
 
     def __init__(
@@ -96,12 +107,14 @@ class Outward:
         guard: Guard,
         *,
         idle_s: float,
+        slow_s: float = SLOW_S,
         connect_s: float = CONNECT_S,
         resolve: Resolve = look_up,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._guard = guard
         self._idle_s = idle_s
+        self._slow_s = slow_s
         self._connect_s = connect_s
         self._resolve = resolve
         self._tls = tls or ssl.create_default_context()
@@ -122,7 +135,7 @@ class Outward:
         """
         reader, writer = await self._connect(target)
         try:
-            answer = Answer(target, reader, self._idle_s)
+            answer = Answer(target, reader, idle_s=self._idle_s, slow_s=self._slow_s)
             await answer.begin(writer, method, fields or {}, body)
             yield answer
         finally:
@@ -191,11 +204,14 @@ class Outward:
 class Answer:
     """What another server answered: status and fields, then the body, piece by piece."""
 
-    def __init__(self, target: Target, reader: asyncio.StreamReader, idle_s: float) -> None:
+    def __init__(
+        self, target: Target, reader: asyncio.StreamReader, *, idle_s: float, slow_s: float
+    ) -> None:
         self.target = target
         self.status = 0
         self._reader = reader
         self._idle_s = idle_s
+        self._slow_s = slow_s
         self._ended = False
         self._fields: dict[str, list[str]] = {}
         self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES)
@@ -235,21 +251,31 @@ class Answer:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The bytes of the body; CutOffError when some of those announced do not come."""
+        clock, credit = asyncio.get_running_loop().time, self._slow_s
         while True:
-            try:
-                async with asyncio.timeout(self._idle_s):
-                    event = await self._next()
-            except TimeoutError:
-                raise SilentError(
-                    f"{self.target.place} sent nothing for {self._idle_s:.0f} seconds"
-                ) from None
-            except OSError as error:
-                raise self._cut_off() from error
+            began = clock()
+            event = await self._next_in_time(credit)
             if isinstance(event, h11.EndOfMessage):
                 break
+            credit -= clock() - began
             if isinstance(event, h11.Data):
+                credit = min(self._slow_s, credit + len(event.data) / SLOWEST)
+                # Only what we wait for the server counts, not what is done with its bytes.
                 yield bytes(event.data)
         await self._expect_end()
+
+    async def _next_in_time(self, credit: float) -> h11.Event:
+        try:
+            async with asyncio.timeout(min(self._idle_s, credit)):
+                return await self._next()
+        except TimeoutError:
+            place = self.target.place
+            if credit < self._idle_s:
+                few = f"less than {SLOWEST} bytes a second for {self._slow_s:.0f} seconds"
+                raise SlowError(f"{place} sent {few}") from None
+            raise SilentError(f"{place} sent nothing for {self._idle_s:.0f} seconds") from None
+        except OSError as error:
+            raise self._cut_off() from error
 
     def _request(self, method: str, fields: Mapping[str, str], body: bytes) -> list[bytes]:
         target = self.target

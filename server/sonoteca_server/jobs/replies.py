@@ -24,7 +24,8 @@ from sonoteca_shared.ranges import parse_content_range
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _MOST_WAIT_S = 3_600.0
-_STRONG = re.compile(r'"[\x21\x23-\x7e\x80-\uffff]*"')
+# RFC 9110 §8.8.3, but for obs-text, which we could not send back as it came; nor very long ones.
+_STRONG = re.compile(r'"[\x21\x23-\x7e]{0,1000}"')
 _PAGE_TYPES = ("text/html", "application/xhtml+xml")
 # The endings of what is a page, or made by a program that may answer anything.
 _PAGE_ENDINGS = ("htm", "html", "xhtml", "shtml", "php", "asp", "aspx", "jsp", "cgi", "pl", "do")
@@ -203,6 +204,6 @@ def _changed(head: Head) -> EntityChangedError:
 def _date(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

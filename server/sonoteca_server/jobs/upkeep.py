@@ -111,10 +111,12 @@ class Upkeep:
     async def once(self) -> Swept:
         """One round: note what is unused since now, drop what was so for the whole grace."""
         await self._uploads.expire()
+        # Before their jobs are forgotten, which say how they ended.
+        await self._archives.end_lost()
         while await self._catalog.write(job_rows.drop_ended, _JOBS_S, _CHUNK) == _CHUNK:
             pass
         await self._archives.expire()
-        await self._catalog.write(expire_derivatives, self._clock())
+        await self._expire_derivatives()
         now = self._clock()
         await self._leftovers.drop(now - self._grace_s)
         # All is read before anything is dropped: what cannot be read ends the round here. The notes
@@ -136,6 +138,12 @@ class Upkeep:
         ]
         swept = await self._drop(due, now)
         return replace(swept, sounds=await self._empty_trash(now))
+
+    async def _expire_derivatives(self) -> None:
+        """These can be made again, so they go at once."""
+        room = await asyncio.to_thread(self._blobs.room, least=0)
+        for key in await self._catalog.write(expire_derivatives, self._clock(), room):
+            await asyncio.to_thread(self._blobs.discard, key)
 
     async def _empty_trash(self, now: float) -> int:
         moment, count = datetime.fromtimestamp(now, UTC), 0

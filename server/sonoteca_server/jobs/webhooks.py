@@ -13,6 +13,7 @@ import hmac
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -25,6 +26,9 @@ from sonoteca_shared.errors import BadRequestError, SonotecaError
 
 # How long to wait before each try after the first.
 PAUSES_S = (5.0, 60.0, 300.0, 1_800.0, 7_200.0)
+# A receiver that is slow has so many places, and what else there is for it comes back later.
+_PER_HOST = 4
+_BUSY_S = (1.0, 3.0)
 _PREFIX = "whsec_"
 
 log = logging.getLogger(__name__)
@@ -71,9 +75,23 @@ class Webhooks:
         self._key = signing_key(secret)
         self._pauses_s = pauses_s
         self._clock = clock
+        self._under_way: Counter[str] = Counter()
 
     async def run(self, task: Task) -> dict[str, int]:
         """Send the event of a job; its result is the status of the answer."""
+        host = urlsplit(task.args["url"]).netloc
+        if self._under_way[host] >= _PER_HOST:
+            pause = random.uniform(*_BUSY_S)  # noqa: S311
+            raise RetryLaterError(pause, "the receiver has other events to answer first")
+        self._under_way[host] += 1
+        try:
+            return await self._deliver(task)
+        finally:
+            self._under_way[host] -= 1
+            # Without those that have none: nobody says how many receivers there are.
+            self._under_way += Counter()
+
+    async def _deliver(self, task: Task) -> dict[str, int]:
         url, body = task.args["url"], msgspec.json.encode(task.args["body"])
         failed = int(task.checkpoint.get("failed", 0))
         fields = headers(task.id, int(self._clock()), body, self._key)

@@ -16,6 +16,8 @@ from sqlalchemy import Connection
 from sonoteca_server.catalog import jobs as rows
 from sonoteca_server.catalog.constructs import clock
 from sonoteca_server.jobs.queue import Jobs
+from sonoteca_server.library.archives import KIND as ARCHIVE
+from sonoteca_server.library.hooks import WEBHOOK
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.ids import new_id
 from sonoteca_shared.models import JobError, Progress
@@ -24,6 +26,8 @@ LEASE_S = 10.0
 _POLL_S = 1.0
 TRIES = 5
 _AT_ONCE = 4
+# These wait for other servers, which may be slow; how many of those are asked is bounded elsewhere.
+PLACES = {ARCHIVE: 32, WEBHOOK: 16}
 _BACK_OFF_S = 2.0
 _LONGEST_S = 300.0
 _STOP_S = 5.0
@@ -80,6 +84,8 @@ class Task:
         self.kind = claim.kind
         self.args = claim.args
         self.checkpoint = claim.checkpoint
+        # As text: a handler may go on writing in what it has saved.
+        self._kept = _json(claim.checkpoint)
         self.attempt = claim.attempt
         self._catalog = jobs.catalog
         self.owner = claim.owner
@@ -111,7 +117,7 @@ class Task:
         def run(connection: Connection) -> T:
             values: dict[str, Any] = {"due": clock() + self._lease_s}
             if checkpoint is not None:
-                values |= {"checkpoint": _json(checkpoint), "losses": 0}
+                values |= self._further(_json(checkpoint))
             if progress is not None:
                 values["progress"] = _json(progress)
             self._hold(connection, values, tell=tell)
@@ -123,8 +129,12 @@ class Task:
         elif progress is not None:
             self.untold = True
         if checkpoint is not None:
-            self.checkpoint = checkpoint
+            self.checkpoint, self._kept = checkpoint, _json(checkpoint)
         return done
+
+    def _further(self, checkpoint: str) -> dict[str, Any]:
+        """A checkpoint as it is kept; one that is new shows that the job gets further."""
+        return {"checkpoint": checkpoint} | ({"losses": 0} if checkpoint != self._kept else {})
 
     def tell(self) -> None:
         """The feed has told of the job as it is now."""
@@ -156,7 +166,7 @@ class Worker:
         handlers: Mapping[str, Handler],
         *,
         news: asyncio.Event | None = None,
-        at_once: Mapping[str, int] | None = None,
+        at_once: Mapping[str, int] = PLACES,
         place: str = "worker",
         lease_s: float = LEASE_S,
         poll_s: float = _POLL_S,
@@ -164,7 +174,7 @@ class Worker:
         self._jobs = jobs
         self._handlers = handlers
         self._news = news or asyncio.Event()
-        self._at_once = at_once or {}
+        self._at_once = at_once
         self._place = place
         self._lease_s = lease_s
         self._poll_s = poll_s

@@ -2,7 +2,7 @@
 
 An archive of URLs is filled by a job, file by file: each is noted in the same transaction as the
 job's own checkpoint, so that it is fetched once, whoever is killed. Then `finish` decides what
-became of it. An archive of our own sounds goes the same way, within one transaction.
+became of it. How one of our own sounds is filled is in `archive_sounds.py`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _HASH = re.compile("[0-9a-f]{40}")
 # An archive that nobody has finished in so long never will be.
 _ABANDONED_S = 7 * 86_400.0
 
-# So many rows are written at a time: all of a large archive would take much memory.
-_AT_ONCE = 5_000
+AT_ONCE = 2_000
+"""So many members are written in one transaction: nobody else writes for the time that takes."""
 
 ArchiveRow = Row[*tuple[Any, ...]]
 
@@ -75,7 +75,6 @@ class Draft:
     on_error: OnError
     origin: str
     callback_url: str | None
-    key_digest: str | None
     request_digest: str | None
     keep_s: float
 
@@ -98,6 +97,18 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is to become of an archive; a `recipe` names the bytes of one that will be whole.
+
+    `names` are those of the members, by their places, that did not get theirs.
+    """
+
+    recipe: str | None
+    size: int = 0
+    names: Sequence[dict[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """What became of an archive, and who wants to hear of it."""
 
@@ -112,8 +123,8 @@ def new_hash() -> str:
     return secrets.token_hex(20)
 
 
-def add(connection: Connection, draft: Draft) -> int:
-    """Note a new archive, which is in progress; its row."""
+def add(connection: Connection, draft: Draft, within_s: float = _ABANDONED_S) -> int:
+    """Note a new archive, which is to be finished within so many seconds; its row."""
     now = feed.now(connection)
     values = {
         "hash": draft.hash,
@@ -122,11 +133,10 @@ def add(connection: Connection, draft: Draft) -> int:
         "on_error": draft.on_error,
         "origin": draft.origin,
         "callback_url": draft.callback_url,
-        "key_digest": draft.key_digest,
         "request_digest": draft.request_digest,
         "keep_s": draft.keep_s,
         "created": feed.timestamp(now),
-        "expires": now.timestamp() + _ABANDONED_S,
+        "expires": now.timestamp() + within_s,
     }
     made = connection.execute(archives.insert().values(values))
     assert made.inserted_primary_key is not None
@@ -141,30 +151,6 @@ def add_urls(connection: Connection, archive: int, urls: Sequence[str], job: str
         for position, url in enumerate(urls)
     ]
     connection.execute(members.insert(), rows)
-
-
-def add_sounds(
-    connection: Connection, archive: int, chosen: Sequence[Chosen], missing: Sequence[FileError]
-) -> None:
-    """Note the sounds of an archive, which are there, and those that are not."""
-    for start in range(0, len(chosen), _AT_ONCE):
-        ready = [
-            {
-                "archive": archive,
-                "position": position,
-                "state": READY,
-                "object": each.object,
-                "name": entry_name(each.folder, each.name),
-            }
-            for position, each in enumerate(chosen[start : start + _AT_ONCE], start)
-        ]
-        connection.execute(members.insert(), ready)
-    failed = [
-        {"archive": archive, "position": position, "state": FAILED} | msgspec.to_builtins(each)
-        for position, each in enumerate(missing, len(chosen))
-    ]
-    if failed:
-        connection.execute(members.insert(), failed)
 
 
 def pending(connection: Connection, archive_hash: str) -> list[Pending]:
@@ -208,24 +194,44 @@ def note_progress(
     connection.execute(archives.update().where(archives.c.seq == row.seq).values(values))
 
 
-def finish(connection: Connection, archive_hash: str) -> Finished:
+def judge(connection: Connection, archive_hash: str) -> Outcome:
+    """What is to become of an archive of which no file is pending; writes nothing."""
+    row = _running(connection, archive_hash)
+    query = _ready(row.seq, members.c.position, objects.c.oid)
+    names, oids, positions, size = [], [], [], 0
+    # Rows that all stay would keep the garbage collector busy, and everything else waiting.
+    for each in connection.execute(query.execution_options(yield_per=1_000)):
+        names.append(each.name)
+        oids.append(each.oid)
+        positions.append(each.position)
+        size += each.size
+    failed = failures(connection, row.seq)
+    if not names or (failed and row.on_error == OnError.FAIL):
+        return Outcome(None)
+    entries = list(unique_entries(names, [MANIFEST] if failed else ()))
+    recipe = hashlib.sha256(manifest(failed) if failed else b"")
+    for entry, oid in zip(entries, oids, strict=True):
+        recipe.update(f"{entry}\0{oid}\n".encode())
+    others = [
+        {"place": position, "other": entry}
+        for position, name, entry in zip(positions, names, entries, strict=True)
+        if name != entry
+    ]
+    return Outcome(recipe.hexdigest(), size, others)
+
+
+def finish(connection: Connection, archive_hash: str, outcome: Outcome | None = None) -> Finished:
     """Close an archive, once no file is pending: completed, or failed when it has to be."""
     row = _running(connection, archive_hash)
-    ready = connection.execute(_ready(row.seq, members.c.position, objects.c.oid)).all()
-    failed = failures(connection, row.seq)
-    if not ready or (failed and row.on_error == OnError.FAIL):
-        return _end(connection, row, ArchiveState.FAILED)
-    entries = list(unique_entries((each.name for each in ready), [MANIFEST] if failed else ()))
-    _rename(connection, row.seq, ready, entries)
-    recipe = hashlib.sha256(manifest(failed) if failed else b"")
-    for each, entry in zip(ready, entries, strict=True):
-        recipe.update(f"{entry}\0{each.oid}\n".encode())
-    size = sum(each.size for each in ready)
+    outcome = outcome or judge(connection, archive_hash)
+    if outcome.recipe is None:
+        return fail(connection, row)
+    _rename(connection, row.seq, outcome.names)
     values = {
         "state": ArchiveState.COMPLETED,
-        "recipe": recipe.hexdigest(),
-        "bytes_done": size,
-        "bytes_total": size,
+        "recipe": outcome.recipe,
+        "bytes_done": outcome.size,
+        "bytes_total": outcome.size,
         "expires": feed.now(connection).timestamp() + row.keep_s,
     }
     connection.execute(archives.update().where(archives.c.seq == row.seq).values(values))
@@ -233,8 +239,23 @@ def finish(connection: Connection, archive_hash: str) -> Finished:
 
 
 def cancel(connection: Connection, row: ArchiveRow) -> Finished:
-    """End an archive that nobody wants any more, whether it is whole or not."""
+    """End an archive that nobody wants any more, whether it is whole or not.
+
+    Of more members than `AT_ONCE` the others are still to be let go, with `release`.
+    """
     return _end(connection, row, ArchiveState.CANCELLED)
+
+
+def fail(connection: Connection, row: ArchiveRow) -> Finished:
+    """End an archive that nobody can fill."""
+    return _end(connection, row, ArchiveState.FAILED)
+
+
+def release(connection: Connection, archive: int, start: int) -> bool:
+    """Let go of what some members hold, from this place on; whether there were any."""
+    some = members.c.position.between(start, start + AT_ONCE - 1)
+    mine = members.update().where(members.c.archive == archive, some)
+    return connection.execute(mine.values(object=None)).rowcount > 0
 
 
 def find(connection: Connection, archive_hash: str) -> ArchiveRow | None:
@@ -261,12 +282,17 @@ def state_of(row: ArchiveRow) -> ArchiveState:
 
 
 def find_by_key(connection: Connection, key_digest: str) -> ArchiveRow | None:
-    """The archive that was asked for with this key; one that has expired leaves the key free."""
+    """The archive that was asked for with this key, unless it has expired."""
     row = connection.execute(select(archives).where(archives.c.key_digest == key_digest)).first()
-    if row is not None and row.expires <= feed.now(connection).timestamp():
-        connection.execute(archives.delete().where(archives.c.seq == row.seq))
-        return None
-    return row
+    return row if row is not None and row.expires > feed.now(connection).timestamp() else None
+
+
+def give_key(connection: Connection, archive: int, key_digest: str) -> None:
+    """Let an archive be found by this key; one that has expired leaves it."""
+    expired = archives.update().where(archives.c.key_digest == key_digest)
+    connection.execute(expired.values(key_digest=None))
+    one = archives.update().where(archives.c.seq == archive)
+    connection.execute(one.values(key_digest=key_digest))
 
 
 def failures(connection: Connection, archive: int) -> list[FileError]:
@@ -316,13 +342,18 @@ def manifest(failed: Iterable[FileError]) -> bytes:
     return msgspec.json.format(document) + b"\n"
 
 
-def expire(connection: Connection, limit: int) -> int:
-    """Forget the archives whose time is over, up to so many; how many they were."""
+def expire(connection: Connection, most: int) -> bool:
+    """Forget archives whose time is over, up to so many of their files; whether more are left."""
     over = archives.c.expires <= feed.now(connection).timestamp()
-    query = select(archives.c.seq).where(over).order_by(archives.c.expires).limit(limit)
-    seqs = list(connection.execute(query).scalars())
-    connection.execute(archives.delete().where(archives.c.seq.in_(seqs)))
-    return len(seqs)
+    query = select(archives.c.seq).where(over).order_by(archives.c.expires).limit(most)
+    for seq in connection.execute(query).scalars().all():
+        some = select(members.c.position).where(members.c.archive == seq).limit(most)
+        mine = members.c.archive == seq, members.c.position.in_(some)
+        most -= connection.execute(members.delete().where(*mine)).rowcount
+        if most <= 0:
+            return True
+        connection.execute(archives.delete().where(archives.c.seq == seq))
+    return False
 
 
 def _running(connection: Connection, archive_hash: str) -> ArchiveRow:
@@ -349,24 +380,16 @@ def _ready(archive: int, *columns: Any) -> Select[Any]:
     return ready.order_by(members.c.position)
 
 
-def _rename(
-    connection: Connection, archive: int, ready: Sequence[ArchiveRow], names: Sequence[str]
-) -> None:
+def _rename(connection: Connection, archive: int, names: Sequence[dict[str, Any]]) -> None:
     """Give those members another name that did not get theirs."""
-    rows = [
-        {"place": each.position, "other": name}
-        for each, name in zip(ready, names, strict=True)
-        if each.name != name
-    ]
     one = (members.c.archive == archive) & (members.c.position == bindparam("place"))
-    if rows:
-        connection.execute(members.update().where(one).values(name=bindparam("other")), rows)
+    if names:
+        connection.execute(members.update().where(one).values(name=bindparam("other")), names)
 
 
 def _end(connection: Connection, row: ArchiveRow, state: ArchiveState) -> Finished:
     """End an archive of which there will be no zip: what it held is not held any more."""
-    mine = members.c.archive == row.seq
-    connection.execute(members.update().where(mine).values(object=None))
+    release(connection, row.seq, 0)
     expires = feed.now(connection).timestamp() + row.keep_s
     values = {"state": state, "expires": expires}
     connection.execute(archives.update().where(archives.c.seq == row.seq).values(values))

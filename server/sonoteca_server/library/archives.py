@@ -21,12 +21,20 @@ from sqlalchemy import Connection, select
 from sonoteca_server.catalog import Catalog, jobs
 from sonoteca_server.catalog.schema import archive_members, objects
 from sonoteca_server.library import archive_rows as rows
+from sonoteca_server.library.archive_losses import end_lost, has_lost
 from sonoteca_server.library.archive_rows import (
     ArchiveRow,
     ArchiveState,
     Draft,
     Finished,
     OnError,
+    Outcome,
+)
+from sonoteca_server.library.archive_sounds import (
+    WITHIN_S,
+    ObjectGoneError,
+    add_members,
+    members_of,
 )
 from sonoteca_server.library.choices import Choice
 from sonoteca_server.library.zips import VERSION, Entry, Zip, entry_of
@@ -40,7 +48,8 @@ KIND = "archive"
 _PIECE = 1 << 20
 # Layouts are kept for whoever comes for the next range, of so many files together.
 _KEPT_FILES = 300_000
-_EXPIRED_AT_ONCE = 20
+# Of so many files; more of them would hold up whoever writes meanwhile.
+_EXPIRED_AT_ONCE = 5_000
 
 
 class KeyReusedError(ConflictError):
@@ -102,13 +111,19 @@ class Archives:
         self._told = told
         self._expiry_s = expiry_s
         self._layouts: OrderedDict[str, asyncio.Task[Zip]] = OrderedDict()
+        # The choice of a large archive takes much memory, and its rows much writing.
+        self._choosing = asyncio.Lock()
 
     async def create(self, request: ArchiveRequest) -> str:
         """A new archive, or the one that the same request with the same key made; its hash.
 
         KeyReusedError when the key came with another request.
         """
-        archive_hash = await self._catalog.write(self._create, request)
+        if request.choose is None:
+            archive_hash = await self._catalog.write(self._order, request)
+        else:
+            async with self._choosing:
+                archive_hash = await self._gather(request, request.choose)
         self._wake()
         return archive_hash
 
@@ -125,16 +140,22 @@ class Archives:
 
     async def cancel(self, archive_hash: str) -> None:
         """End an archive that nobody wants any more; one that has ended stays as it is."""
-        await self._catalog.write(self._cancel, archive_hash)
+        archive, start = await self._catalog.write(self._cancel, archive_hash), rows.AT_ONCE
         self._wake()
         self.forget(archive_hash)
+        while archive is not None and await self._catalog.write(rows.release, archive, start):
+            start += rows.AT_ONCE
 
-    async def expire(self) -> int:
-        """Forget the archives whose time is over; how many they were."""
-        count = 0
-        while expired := await self._catalog.write(rows.expire, _EXPIRED_AT_ONCE):
-            count += expired
-        return count
+    async def end_lost(self) -> None:
+        """End the archives whose jobs have ended without them, and have it told."""
+        if await self._catalog.read(has_lost):
+            await self._catalog.write(self._end_lost)
+            self._wake()
+
+    async def expire(self) -> None:
+        """Forget the archives whose time is over."""
+        while await self._catalog.write(rows.expire, _EXPIRED_AT_ONCE):
+            pass
 
     async def layout(self, archive_hash: str) -> Zip:
         """The zip of a whole archive."""
@@ -166,41 +187,91 @@ class Archives:
             await self._catalog.write(_note_crc32, seq, key, crc32)
         return await self._catalog.read(_zip, archive_hash)
 
-    def _create(self, connection: Connection, request: ArchiveRequest) -> str:
-        key_digest = _digest(request.key) if request.key is not None else None
-        known = rows.find_by_key(connection, key_digest) if key_digest is not None else None
-        if known is not None:
-            if known.request_digest != request.digest:
-                raise KeyReusedError
-            return str(known.hash)
-        draft = Draft(
+    def _order(self, connection: Connection, request: ArchiveRequest) -> str:
+        """Note what a job is to fetch."""
+        if (known := _known(connection, request)) is not None:
+            return known
+        draft = self._draft(request)
+        archive = rows.add(connection, draft)
+        _give_key(connection, archive, request)
+        args = {"archive": draft.hash}
+        job = jobs.submit_now(connection, KIND, args, subject=draft.hash)
+        rows.add_urls(connection, archive, request.urls, job)
+        return draft.hash
+
+    async def _gather(self, request: ArchiveRequest, choose: Callable[[Connection], Choice]) -> str:
+        """Note sounds of ours, some at a time; nobody knows of the archive until it is whole."""
+        while True:
+            if (known := await self._catalog.read(_known, request)) is not None:
+                return known
+            choice = await self._catalog.read(choose)
+            held = not (choice.missing and request.on_error is OnError.FAIL)
+            members = await asyncio.to_thread(members_of, choice, held=held)
+            draft = self._draft(request)
+            archive = await self._catalog.write(rows.add, draft, WITHIN_S)
+            try:
+                for start in range(0, len(members), rows.AT_ONCE):
+                    some = members.rows(start, start + rows.AT_ONCE)
+                    await self._catalog.write(add_members, archive, some)
+            except ObjectGoneError:
+                continue
+            outcome = await self._catalog.read(rows.judge, draft.hash)
+            return await self._catalog.write(self._close, request, archive, draft.hash, outcome)
+
+    def _close(
+        self,
+        connection: Connection,
+        request: ArchiveRequest,
+        archive: int,
+        archive_hash: str,
+        outcome: Outcome,
+    ) -> str:
+        if (known := _known(connection, request)) is not None:
+            return known
+        # Not before: a crash in between must not leave the key to a part of an archive.
+        _give_key(connection, archive, request)
+        self._told(connection, rows.finish(connection, archive_hash, outcome))
+        return archive_hash
+
+    def _draft(self, request: ArchiveRequest) -> Draft:
+        return Draft(
             hash=rows.new_hash(),
             name=request.name,
             on_error=request.on_error,
             origin=request.origin,
             callback_url=request.callback_url,
-            key_digest=key_digest,
             request_digest=request.digest,
             keep_s=self._expiry_s,
         )
-        archive = rows.add(connection, draft)
-        if request.choose is None:
-            args = {"archive": draft.hash}
-            job = jobs.submit_now(connection, KIND, args, subject=draft.hash)
-            rows.add_urls(connection, archive, request.urls, job)
-        else:
-            choice = request.choose(connection)
-            rows.add_sounds(connection, archive, choice.sounds, choice.missing)
-            self._told(connection, rows.finish(connection, draft.hash))
-        return draft.hash
 
-    def _cancel(self, connection: Connection, archive_hash: str) -> None:
+    def _end_lost(self, connection: Connection) -> None:
+        for finished in end_lost(connection):
+            self._told(connection, finished)
+
+    def _cancel(self, connection: Connection, archive_hash: str) -> int | None:
+        """The row of an archive that has just been ended."""
         row = _find(connection, archive_hash)
         if row.state in (ArchiveState.FAILED, ArchiveState.CANCELLED):
-            return
+            return None
         if row.job is not None:
             jobs.cancel(connection, row.job)
         self._told(connection, rows.cancel(connection, row))
+        return int(row.seq)
+
+
+def _known(connection: Connection, request: ArchiveRequest) -> str | None:
+    """The archive that the same request with the same key has made."""
+    if request.key is None:
+        return None
+    known = rows.find_by_key(connection, _digest(request.key))
+    if known is not None and known.request_digest != request.digest:
+        raise KeyReusedError
+    return None if known is None else str(known.hash)
+
+
+def _give_key(connection: Connection, archive: int, request: ArchiveRequest) -> None:
+    if request.key is not None:
+        rows.give_key(connection, archive, _digest(request.key))
 
 
 def _find(connection: Connection, archive_hash: str) -> ArchiveRow:

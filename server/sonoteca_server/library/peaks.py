@@ -8,18 +8,20 @@ the first, and any of them is sent as it lies there.
 from __future__ import annotations
 
 import sys
+import time
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sonoteca_shared import peaks
-from sonoteca_shared.peaks import Head
+from sonoteca_shared.peaks import Head, Peaks
 
 SAMPLES_PER_PIXEL = 256
 """Of the finest overview."""
 
 ZOOM = 4
 _FEW = 1024  # pixels: fewer than that are made in no time
+_PIECE = 16 << 10  # pixels that are looked at in one go
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,25 @@ def find_overview(read: Callable[[int, int], bytes], size: int, spp: int) -> Ove
     return found
 
 
-def reduced(data: bytes, factor: int) -> bytes:
-    """Peaks of `factor` times as many samples per pixel, in the same format.
+def reduced(read: Callable[[int, int], bytes], finer: Overview, factor: int) -> bytes:
+    """Peaks of `factor` times as many samples per pixel, of a finer overview in a file of them.
 
     In plain Python: most overviews are small, and numpy would take a third of the server's memory.
+    ValueError when the file ends too early.
     """
-    base = peaks.parse(data)
-    head = peaks.parse_head(data).coarser(factor)
+    head = finer.head.coarser(factor)
+    width = finer.head.coarser(finer.head.length).size - Head.SIZE
+    made = bytearray(head.to_bytes())
+    for first in range(0, finer.head.length, at_once := factor * -(-_PIECE // factor)):
+        count = min(at_once, finer.head.length - first)
+        data = read(finer.start + Head.SIZE + first * width, count * width)
+        piece = peaks.parse(replace(finer.head, length=count).to_bytes() + data)
+        made += _reduced(piece, factor)
+        time.sleep(0)  # whoever waits for Python's lock gets it
+    return bytes(made)
+
+
+def _reduced(base: Peaks, factor: int) -> bytes:
     starts = range(0, base.length, factor)
     step = 2 * base.channels
     values = array("h", bytes(2 * step * len(starts)))
@@ -77,4 +91,4 @@ def reduced(data: bytes, factor: int) -> bytes:
         values[place::step] = array("h", (extreme(line[at : at + factor]) for at in starts))
     if sys.byteorder == "big":  # pragma: no cover
         values.byteswap()
-    return head.to_bytes() + values.tobytes()
+    return values.tobytes()

@@ -73,7 +73,9 @@ def _all(connection: Connection) -> list[Preset]:
 
 
 def _find(connection: Connection, name: str) -> Preset:
-    row = connection.execute(select(presets).where(presets.c.name == name)).first()
+    query = select(presets).where(presets.c.name == name)
+    # What is no name of a preset may be text that PostgreSQL does not know.
+    row = connection.execute(query).first() if is_repository(name) else None
     if row is None:
         raise NotFoundError(f"there is no preset “{name[:100]}”")
     return _preset(row)

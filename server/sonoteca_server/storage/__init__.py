@@ -140,6 +140,10 @@ class Blobs(Protocol):
         """
         ...
 
+    def room(self, *, least: int) -> int:
+        """How many bytes fit until only `least` are free."""
+        ...
+
     def check_room(self, count: int, *, least: int) -> None:
         """NoSpaceError unless `count` more bytes would leave `least` free."""
         ...

@@ -107,6 +107,7 @@ class TooManyError(SonotecaError):
 
     def __init__(self, most: int) -> None:
         super().__init__(
-            f"your address has {most} searches running already: wait for some of them to end"
+            f"your address has {most} searches or waveforms running already: "
+            "wait for some of them to end"
         )
         self.headers = {"Retry-After": "1"}
