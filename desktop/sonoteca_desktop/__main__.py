@@ -34,7 +34,7 @@ def _open_window(given: argparse.Namespace) -> int:
     os.environ.setdefault("QT_LOGGING_RULES", quiet)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Imported here: `--help` and `--version` need no Qt.
-    from sonoteca_desktop.app import run
+    from sonoteca_desktop.start import run
 
     try:
         return run(given.server, given.data, given.files)
@@ -66,7 +66,11 @@ def _parser() -> argparse.ArgumentParser:
         "--data", metavar="DIR", type=Path, default=default_folder(), help="where to keep things"
     )
     parser.add_argument(
-        "files", metavar="FILE", nargs="*", type=Path, help="files or folders to upload"
+        "files",
+        metavar="FILE",
+        nargs="*",
+        type=Path,
+        help="files or folders to upload; the window that is open takes them",
     )
     return parser
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import sys
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -12,13 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from PySide6.QtCore import QByteArray, QObject, QSize, QUrl
-from PySide6.QtGui import QDesktopServices, QIcon
+from PySide6.QtCore import QByteArray, QObject, QSize, Qt, QUrl
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication
 
 from sonoteca_desktop import settings
-from sonoteca_desktop.background import Bridge, Sweeper
+from sonoteca_desktop.background import Bridge
 from sonoteca_desktop.client import Client
+from sonoteca_desktop.handover import Call
 from sonoteca_desktop.models.awakening import Awakening
 from sonoteca_desktop.models.offers import Offers
 from sonoteca_desktop.models.overviews import Overviews
@@ -73,8 +73,10 @@ class Desktop(QObject):
         self.server_name = urlsplit(server).netloc or server
         self.bridge = Bridge(self)
         self.client = Client(server)
-        self.mirror = Mirror(self.places.mirror)
+        folder.mkdir(parents=True, exist_ok=True)
+        # First: who has it is the only one in this folder.
         self.journal = Journal(self.places.journal)
+        self.mirror = Mirror(self.places.mirror)
         self.heard = SoundCache(self.places.sounds, self.choices.cache_bytes)
         self.queue = TransferQueue(
             self.journal,
@@ -166,6 +168,18 @@ class Desktop(QObject):
     def upload(self, paths: Iterable[Path]) -> None:
         """Upload files, and all WAVs of folders; looked through in the background."""
         self.bridge.run(partial(gather, list(paths)), self.bridge.gathered.emit)
+
+    def answer(self, call: Call) -> None:
+        """Do what a second start was asked for, in this window."""
+        if self._closed:
+            return
+        self._show_window()
+        if call.files:
+            self.upload(call.paths)
+        if call.server and call.server.rstrip("/") != self.choices.server:
+            self.window.show_notice(
+                f"This window stays with {self.server_name}. Quit it first to open {call.server}."
+            )
 
     def tell_failure(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
@@ -282,7 +296,8 @@ class Desktop(QObject):
     # What the user wants
 
     def _show_window(self) -> None:
-        self.window.showNormal()
+        self.window.setWindowState(self.window.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.window.show()
         self.window.raise_()
         self.window.activateWindow()
 
@@ -355,28 +370,6 @@ class Desktop(QObject):
             settings.save_choices(self.places.choices, self.choices)
         except OSError as error:
             self.window.show_notice(f"Your settings could not be kept: {error.strerror}.")
-
-
-def run(server: str | None, folder: Path, files: list[Path]) -> int:
-    """Open the window and stay until it is closed; an exit code."""
-    application = QApplication.instance() or QApplication([])
-    assert isinstance(application, QApplication)
-    application.setApplicationName("Sonoteca")
-    application.setDesktopFileName("io.github.sonoteca.Sonoteca")
-    sweeper = Sweeper(application)
-    choices = settings.load_choices(Places(folder, "").choices)
-    theme = Theme(choices.theme)
-    theme.apply(application)
-    application.setWindowIcon(QIcon(theme.pixmap("sonoteca", "accent", 64)))
-    desktop = Desktop((server or choices.server).rstrip("/"), folder, theme=theme)
-    sys.excepthook = desktop.tell_failure
-    desktop.start()
-    if files:
-        desktop.upload(files)
-    code = application.exec()
-    desktop.close()
-    sweeper.deleteLater()
-    return code
 
 
 def _folder(choices: Choices) -> Path | None:
