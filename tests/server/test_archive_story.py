@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ from typing import Any
 import pytest
 import requests
 
+from sonoteca_server.handlers import archives
+from sonoteca_server.jobs.addresses import parse_url
 from tests.kit.api import Api
 from tests.kit.archives import Archiver
 from tests.kit.http import serve
@@ -133,3 +137,24 @@ def test_who_asked_hears_that_the_job_of_an_archive_was_cancelled_before_it_bega
     assert archiver.status(archive)["status"] == "cancelled"
     for each in busy:
         requests.delete(f"{hooked}/api/archive/status/{each}", timeout=10)
+
+
+def test_others_are_answered_while_a_long_list_of_urls_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checking, answered = threading.Event(), threading.Event()
+
+    def slow(url: str) -> Any:
+        checking.set()
+        answered.wait(10)
+        return parse_url(url)
+
+    monkeypatch.setattr(archives, "parse_url", slow)
+    with serve(tmp_path) as server, ThreadPoolExecutor() as pool:
+        asked = pool.submit(Archiver(server).ask, urls=["ftp://files.example/a"])
+        try:
+            assert checking.wait(10)
+            assert Api(server).get("/jobs")["count"] == 0
+        finally:
+            answered.set()
+        assert asked.result().status_code == 400
