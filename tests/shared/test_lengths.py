@@ -71,3 +71,18 @@ def w64(size: int, there: int) -> bytes:
 )
 def test_a_promise_is_what_the_head_says(data: bytes, expected: Promise) -> None:
     assert promise(data) == expected
+
+
+@pytest.mark.parametrize(
+    ("head", "chunk", "sound"),
+    [
+        (b"FORM\0\0\0\0AIFF", b"junk" + bytes(4), b"SSND" + struct.pack(">I", 10)),
+        (b"caff\0\1\0\0", b"junk" + bytes(8), b"data" + struct.pack(">q", 10)),
+        (w64(34, 0)[:40], bytes(16) + struct.pack("<Q", 24), w64(34, 0)[40:]),
+    ],
+    ids=["AIFF", "CAF", "W64"],
+)
+def test_chunks_without_end_are_not_followed(head: bytes, chunk: bytes, sound: bytes) -> None:
+    """A sound that is cut is seen behind a few of them, and not looked for behind very many."""
+    assert promise(head + 3 * chunk + sound).is_cut
+    assert promise(head + 100_000 * chunk + sound) == Promise()
