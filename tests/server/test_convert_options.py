@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 
-from sonoteca_shared.wav import describe
+from sonoteca_shared.wav import describe, probe
 from tests.kit.converting import convert, decoded, encoded, likeness, tone
 from tests.kit.engines import require
 from tests.kit.http import serve
@@ -240,3 +241,22 @@ def test_a_part_tells_when_it_began(server: str) -> None:
     assert (told.description, told.originator) == ("Door slam", "Recorder 7")
     # A second since midnight and half a second, in samples of the new rate.
     assert told.time_reference == 144_000
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_wav_beyond_four_gigabytes_is_an_rf64_of_its_true_size(server: str) -> None:
+    seconds, rate, channels = 740, 192_000, 8
+    sent = tone(bits=8, channels=1, samplerate=8_000, seconds=float(seconds))
+    wanted = {"format": "wav", "samplerate": str(rate), "channels": str(channels)}
+    with requests.post(
+        f"{server}/convert", files={"file": sent}, data=wanted | {"bitdepth": "32"}, stream=True,
+        timeout=500,
+    ) as answer:  # fmt: skip
+        assert answer.status_code == 200
+        head, came = answer.raw.read(1_000), 1_000
+        while piece := answer.raw.read(1 << 20):
+            came += len(piece)
+    facts = probe(lambda at, count: head[at : at + count], came)
+    assert (facts.container, facts.frames, facts.findings) == ("RF64", seconds * rate, ())
+    assert came - facts.data_offset == seconds * rate * channels * 4
