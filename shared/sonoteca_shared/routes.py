@@ -49,7 +49,6 @@ CHANGES = API + "/changes"
 PRESETS = API + "/presets"
 FORMATS = API + "/formats"
 PRESET = API + "/presets/{name}"
-OPENAPI = API + "/openapi.json"
 
 
 def fill(path: str, /, **parts: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,23 +10,9 @@ import pytest
 from sonoteca_desktop.transfers.queue import State
 from sonoteca_desktop.transfers.ranking import Move
 from tests.kit.desk import Desk
-from tests.kit.faults import FaultyServer, faulty_server, refuse, stall
+from tests.kit.faults import refuse, stall
 
 DATA = random.Random(5).randbytes(400_000)
-
-
-@pytest.fixture
-def server() -> Iterator[FaultyServer]:
-    with faulty_server() as server:
-        yield server
-
-
-@pytest.fixture
-def desk(server: FaultyServer, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(server, tmp_path)
-    yield desk
-    server.released.set()
-    desk.quit()
 
 
 def names(desk: Desk) -> list[str]:

@@ -4,7 +4,6 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,29 +12,13 @@ from sonoteca_desktop.transfers import queue as queue_module
 from sonoteca_desktop.transfers.queue import Kind, State, Transfer
 from tests.kit.desk import Desk
 from tests.kit.faults import (
-    FaultyServer,
     Handler,
-    faulty_server,
     make_sound,
     refuse,
     stall,
 )
 
 DATA = random.Random(2).randbytes(2_000_000)
-
-
-@pytest.fixture
-def server() -> Iterator[FaultyServer]:
-    with faulty_server() as server:
-        yield server
-
-
-@pytest.fixture
-def desk(server: FaultyServer, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(server, tmp_path)
-    yield desk
-    server.released.set()
-    desk.quit()
 
 
 @pytest.fixture(autouse=True)

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sonoteca_desktop.transfers.queue import State
 from tests.kit.desk import Desk
-from tests.kit.faults import FaultyServer, faulty_server, stall
+from tests.kit.faults import stall
 
 DATA = random.Random(23).randbytes(1_000_000)
 HALF = 500_000
-
-
-@pytest.fixture
-def server() -> Iterator[FaultyServer]:
-    with faulty_server() as server:
-        yield server
-
-
-@pytest.fixture
-def desk(server: FaultyServer, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(server, tmp_path)
-    yield desk
-    server.released.set()
-    desk.quit()
 
 
 def pause_in_the_middle(desk: Desk) -> tuple[int, Path]:

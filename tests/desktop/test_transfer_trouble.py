@@ -3,7 +3,6 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from sonoteca_desktop.transfers.plan import PathBlockedError
 from sonoteca_desktop.transfers.queue import State
 from tests.kit.desk import Desk
 from tests.kit.faults import (
-    FaultyServer,
     Handler,
     cut,
     faulty_server,
@@ -28,20 +26,6 @@ from tests.kit.faults import (
 
 DATA = random.Random(2).randbytes(2_000_000)
 HALF = 1_000_000
-
-
-@pytest.fixture
-def server() -> Iterator[FaultyServer]:
-    with faulty_server() as server:
-        yield server
-
-
-@pytest.fixture
-def desk(server: FaultyServer, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(server, tmp_path)
-    yield desk
-    server.released.set()
-    desk.quit()
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,25 +12,11 @@ from sonoteca_desktop.transfers import target
 from sonoteca_desktop.transfers.queue import State
 from sonoteca_shared import routes
 from tests.kit.desk import Desk
-from tests.kit.faults import FaultyServer, Handler, faulty_server, stall
+from tests.kit.faults import Handler, stall
 
 OLD = random.Random(21).randbytes(1_000_000)
 NEW = random.Random(22).randbytes(1_000_000)
 HALF = 500_000
-
-
-@pytest.fixture
-def server() -> Iterator[FaultyServer]:
-    with faulty_server() as server:
-        yield server
-
-
-@pytest.fixture
-def desk(server: FaultyServer, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(server, tmp_path)
-    yield desk
-    server.released.set()
-    desk.quit()
 
 
 @pytest.fixture(autouse=True)
