@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -117,9 +118,12 @@ def test_all_who_ask_at_once_wait_for_the_same(server: str, runs: list[int]) -> 
 def test_the_last_who_leaves_takes_the_work_along(server: str) -> None:
     silence = build_wav(Plan(seconds=600, channels=1, sound="silence"))
     address = file_of(server, upload(server, silence), format="mp3")
+    # After this no other ffmpeg runs, such as the one that is asked at the start what it can do.
+    requests.get(file_of(server, upload(server, tone()), format="mp3"), timeout=60)
     with concurrent.futures.ThreadPoolExecutor(1) as other:
         waiting = other.submit(_give_up_soon, address)
-        until(lambda: children(os.getpid(), "ffmpeg"))
+        # Or a fast machine would be done before the one who asked gives up.
+        os.kill(until(lambda: children(os.getpid(), "ffmpeg"))[0], signal.SIGSTOP)
         waiting.result()
     until(lambda: not children(os.getpid(), "ffmpeg"))
     assert requests.get(address, timeout=60).status_code == 200
