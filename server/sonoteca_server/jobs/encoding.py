@@ -169,11 +169,11 @@ def _region(work: Work) -> list[str]:
     recipe = work.recipe
     if not recipe.start and recipe.end is None:
         return []
-    if work.source.is_wav:
+    if work.source.is_wav and work.source.frames is not None:
         first, last = kept_frames(work)
         part = f"start_sample={first}" + ("" if last is None else f":end_sample={last}")
     else:
-        # Whoever codes with loss begins before the sound, so that its first sample is not number 0.
+        # Decoders may begin before the sound, and then its first sample is not their first.
         end = "" if recipe.end is None else f":end={recipe.end:.9f}"
         part = f"start={recipe.start:.9f}{end}"
     return [f"atrim={part}", "asetpts=PTS-STARTPTS"]

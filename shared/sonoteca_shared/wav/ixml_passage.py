@@ -16,7 +16,7 @@ from sonoteca_shared.wav.xmlplaces import Editing, Place, find_places
 from sonoteca_shared.wav.xmltree import as_utf8
 
 _NUMBER = re.compile(r"-?\d{1,20}", re.ASCII)
-_ENCODING = re.compile(rb"(<\?xml[^>]*?encoding\s*=\s*[\"'])[A-Za-z0-9._-]+")
+_ENCODING = re.compile(rb"\A(<\?xml[^>]*?encoding\s*=\s*[\"'])[A-Za-z0-9._-]+")
 _MOST = 1 << 63
 _BEXT_LEVELS = (
     "BWF_LOUDNESS_VALUE",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_FURTHEST = 0xFFFFFFFF
+"""No marker counts further, however long the sound is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
@@ -42,12 +45,13 @@ class Passage:
         if at not in self.frames:
             return None
         # Fewer frames than before: the last of them may be nearest to what is none any more.
-        return min(self.scaled(at - self.frames.start), max(0, self.length - 1))
+        place = min(self.scaled(at - self.frames.start), max(0, self.length - 1))
+        return place if place <= _FURTHEST else None
 
     def stretch(self, at: int, count: int) -> int:
         """How long a stretch is that begins at a frame which goes along, and ends with them."""
         end = self.scaled(min(at + count, self.frames.stop) - self.frames.start)
-        return max(0, end - (self.place(at) or 0))
+        return min(_FURTHEST, max(0, end - (self.place(at) or 0)))
 
     def since_midnight(self, began: int) -> int:
         """When the passage began, by a clock of the other file's rate, if the sound began then."""

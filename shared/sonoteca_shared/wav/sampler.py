@@ -61,8 +61,8 @@ def move_sampler(payload: bytes, passage: Passage) -> bytes | None:
         for number in range(count)
         if (moved := _move_loop(payload, _FIXED + number * _LOOP, passage)) is not None
     ]
-    own = payload[_FIXED + count * _LOOP :][:extra] if count == claimed else b""
-    if passage.order != passage.target_order:
+    own = payload[_FIXED + count * _LOOP :][:extra]
+    if count != claimed or len(own) != extra or passage.order != passage.target_order:
         own = b""
     if passage.samplerate != passage.target_rate:
         fixed[2] = round(_NANOSECONDS / passage.target_rate)

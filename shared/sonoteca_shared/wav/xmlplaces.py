@@ -35,7 +35,7 @@ class Place:
 
 
 class Editing:
-    """Changes to a well-formed text in UTF-8, which are made all at once."""
+    """Changes to a well-formed text in UTF-8, none within another, which are made all at once."""
 
     def __init__(self, text: bytes) -> None:
         self._text = text
@@ -54,13 +54,12 @@ class Editing:
         self._changes[place.start, place.end] = b""
 
     def result(self) -> bytes:
-        """The text as it is now; what was changed within an element that went is gone."""
+        """The text as it is now."""
         pieces: list[bytes] = []
         at = 0
         for (start, end), changed in sorted(self._changes.items()):
-            if start >= at:
-                pieces += self._text[at:start], changed
-                at = end
+            pieces += self._text[at:start], changed
+            at = end
         return b"".join((*pieces, self._text[at:]))
 
 
