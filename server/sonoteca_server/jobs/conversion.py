@@ -217,6 +217,10 @@ def _check_fit(work: Work) -> None:
             f"it has {count} channels, which cannot be mixed to {most}: "
             f"convert it to wav, which keeps them"
         )
+    if (recipe.channels or 0) > MIXABLE and recipe.channels != count:
+        raise UnfitError(
+            f"it cannot be mixed to {recipe.channels} channels: {MIXABLE} is the most that it can"
+        )
 
 
 def _check_result(work: Work, said: str) -> None:
