@@ -127,8 +127,9 @@ def writing(work: Work, gain: list[str]) -> list[str]:
     if bitrate := recipe.bitrate or _BITRATES.get(recipe.format):
         coding += "-b:a", str(bitrate)
     if work.is_bare:
-        # Into the file from where it stands, and nothing else than samples.
-        place = ["-map_metadata", "-1", "-f", encoder.removeprefix("pcm_"), "pipe:1"]
+        # Into the file from where it stands, nothing but samples, and not packet by packet.
+        muxer = encoder.removeprefix("pcm_")
+        place = ["-map_metadata", "-1", "-f", muxer, "-flush_packets", "0", "pipe:1"]
     else:
         place = [*_texts(work), *_MUXERS[recipe.format], "-y", "file:/dev/fd/1"]
     # Nothing of the day or of chance: the same bytes each time.
