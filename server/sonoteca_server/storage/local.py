@@ -194,7 +194,7 @@ class LocalBlobs:
 
     def path(self, key: str) -> Path:
         """Where the blob is. Keys are ours, never a user's text."""
-        return self._blobs / key[-2:] / key
+        return self._blobs.joinpath(key[-2:], key)
 
     def discard(self, key: str) -> None:
         """Drop a blob that no row names."""
