@@ -75,7 +75,7 @@ class Desktop(QObject):
         self.client = Client(server)
         folder.mkdir(parents=True, exist_ok=True)
         # First: who has it is the only one in this folder.
-        self.journal = Journal(self.places.journal)
+        self.journal = Journal(self.places.journal, self.bridge.tell)
         self.mirror = Mirror(self.places.mirror)
         self.heard = SoundCache(self.places.sounds, self.choices.cache_bytes)
         self.queue = TransferQueue(
@@ -167,7 +167,7 @@ class Desktop(QObject):
 
     def upload(self, paths: Iterable[Path]) -> None:
         """Upload files, and all WAVs of folders; looked through in the background."""
-        self.bridge.run(partial(gather, list(paths)), self.bridge.gathered.emit)
+        self.bridge.run(partial(self._take_in, list(paths)), self.bridge.gathered.emit)
 
     def answer(self, call: Call) -> None:
         """Do what a second start was asked for, in this window."""
@@ -267,10 +267,16 @@ class Desktop(QObject):
         if not self._closed:
             self.window.show_notice(sentence)
 
+    def _take_in(self, paths: list[Path]) -> Gathered:
+        """Find what to upload, and have it uploaded; off the window thread, for it reads disks."""
+        gathered = gather(paths)
+        if not self._closed:
+            self.queue.upload_all(gathered.files)
+        return gathered
+
     def _gathered(self, gathered: Gathered) -> None:
         if self._closed:
             return
-        self.queue.upload_all(gathered.files)
         if gathered.sentence:
             self.window.show_notice(gathered.sentence)
 
