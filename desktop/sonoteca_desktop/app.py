@@ -16,7 +16,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication
 
 from sonoteca_desktop import settings
-from sonoteca_desktop.background import Bridge
+from sonoteca_desktop.background import Bridge, step_back
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.handover import Call
 from sonoteca_desktop.models.awakening import Awakening
@@ -83,6 +83,7 @@ class Desktop(QObject):
             self.client,
             changed=self.bridge.tell_transfers_changed,
             heard=self.heard,
+            begin=step_back,
         )
         self.keeper = Keeper(
             self.mirror,

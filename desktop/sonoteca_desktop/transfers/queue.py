@@ -59,7 +59,8 @@ class TransferQueue:
 
     Uploads go into one repository, downloads come from wherever the sounds are.
     `changed` is called, from any thread, after a transfer came, went or changed its state; how far
-    each has come is in `snapshot`. Their order and how fast they may be is `arrangement`.
+    each has come is in `snapshot`. Their order and how fast they may be is `arrangement`. Each
+    worker thread calls `begin` first.
     """
 
     def __init__(
@@ -71,9 +72,11 @@ class TransferQueue:
         heard: SoundCache | None = None,
         at_once: int = AT_ONCE,
         repository: str = "main",
+        begin: Callable[[], None] = lambda: None,
     ) -> None:
         self._journal = journal
         self._changed = changed
+        self._prepare_worker = begin
         self._chance = random.SystemRandom()
         self._bandwidth = Bandwidth(journal.limit(), journal.schedule())
         self._threads: list[threading.Thread] = []
@@ -272,6 +275,7 @@ class TransferQueue:
     # The workers.
 
     def _work(self) -> None:
+        self._prepare_worker()
         while (entry := self._roster.next()) is not None:
             try:
                 self._handle(entry)
