@@ -220,7 +220,9 @@ def _undo(connection: Connection, step: str) -> Step:
         row = connection.execute(select(sounds).where(sounds.c.seq == before.sound)).one()
         if row.rev != before.rev + 1:
             raise ConflictError(f"“{row.name}” was edited again since; nothing of it was undone")
-        return _bring_back(connection, row, before, again)
+        # Back in the trash it has all its time again: that of the first time may be over.
+        trashed = None if before.trashed is None else _now()
+        return _bring_back(connection, row, before, again, trashed)
 
     by_id = {msgspec.json.decode(before.doc, type=Sound).id: before for before in rows}
     return Step(again, [_or_error(sound_id, lambda one: undo(by_id[one])) for sound_id in by_id])
@@ -234,7 +236,8 @@ def _revert(connection: Connection, sound_id: str, rev: int) -> Step:
     if before is None:
         raise NotFoundError(f"“{row.name}” has no earlier revision {rev}")
     step = new_id()
-    return Step(step, [_bring_back(connection, row, before, step)])
+    # To go back to what it was while it lay in the trash does not throw it away.
+    return Step(step, [_bring_back(connection, row, before, step, None)])
 
 
 def _history(connection: Connection, sound_id: str) -> list[dict[str, Any]]:
@@ -264,20 +267,22 @@ def _change(connection: Connection, row: SoundRow, values: dict[str, Any], step:
     return write(connection, row, sound, kind="changed", step=step, trashed=None)
 
 
-def _bring_back(connection: Connection, row: SoundRow, before: SoundRow, step: str) -> Edited:
+def _bring_back(
+    connection: Connection, row: SoundRow, before: SoundRow, step: str, trashed: str | None
+) -> Edited:
     sound = msgspec.json.decode(before.doc, type=Sound)
-    if before.trashed is None:
+    if trashed is None:
         _free_place(connection, row, sound)
     # Waveform and loudness may have come since: what was computed is not what was edited.
     sound = analysis_rows.with_computed(connection, before.object, sound)
     sound = msgspec.structs.replace(sound, rev=row.rev + 1)
     kind = "changed"
-    if row.trashed is not None and before.trashed is None:
+    if row.trashed is not None and trashed is None:
         kind = "restored"
-    elif before.trashed is not None:
+    elif trashed is not None:
         kind = "trashed"
     return write(
-        connection, row, sound, kind=kind, step=step, trashed=before.trashed, content=before.object
+        connection, row, sound, kind=kind, step=step, trashed=trashed, content=before.object
     )
 
 
