@@ -103,7 +103,7 @@ def renew(connection: Connection) -> None:
 def append(connection: Connection, kind: str, subject: str, rev: int, at: str) -> int:
     """Note a change; its number, by which a sound knows its latest."""
     values = {"type": kind, "subject": subject, "rev": rev, "at": at}
-    key = connection.execute(changes.insert().values(values)).inserted_primary_key
+    key = connection.execute(changes.insert(), values).inserted_primary_key
     assert key is not None
     return int(key[0])
 

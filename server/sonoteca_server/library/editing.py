@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from sonoteca_server.catalog import Catalog, feed
 from sonoteca_server.catalog.schema import revisions, sounds
@@ -36,6 +36,11 @@ SoundRow = Row[*tuple[Any, ...]]
 
 # Of these only line ends and tabs mean something in a text.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+# Made once: for each sound of a batch it would cost more than to carry it out.
+_PRESENT = select(sounds).where(sounds.c.id == bindparam("id"), sounds.c.trashed.is_(None))
+_CHANGE = sounds.update().where(sounds.c.seq == bindparam("one"))
 
 
 class RevisionMismatchError(SonotecaError):
@@ -262,7 +267,8 @@ def _change(connection: Connection, row: SoundRow, values: dict[str, Any], step:
     sound = msgspec.structs.replace(before, **values)
     if sound == before:
         return Edited(before.id, row.doc)
-    _free_place(connection, row, sound)
+    if (sound.folder, sound.name) != (row.folder, row.name):
+        _free_place(connection, row, sound)
     sound = msgspec.structs.replace(sound, rev=row.rev + 1)
     return write(connection, row, sound, kind="changed", step=step, trashed=None)
 
@@ -300,25 +306,16 @@ def write(
     now = _now()
     file = routes.content_path(sound.repository, sound.sha256, sound.name)
     sound = msgspec.structs.replace(sound, links=msgspec.structs.replace(sound.links, file=file))
-    connection.execute(
-        revisions.insert().values(
-            sound=row.seq,
-            rev=row.rev,
-            step=step,
-            kind=kind,
-            at=now,
-            object=row.object,
-            trashed=row.trashed,
-            doc=row.doc,
-        )
-    )
+    was = {"sound": row.seq, "object": row.object}
+    was |= {name: getattr(row, name) for name in ("rev", "trashed", "doc")}
+    connection.execute(revisions.insert(), was | {"step": step, "kind": kind, "at": now})
     change = feed.append(connection, f"sound.{kind}", sound.id, sound.rev, now)
     values = columns_of(sound) | {
         "trashed": trashed,
         "changed": change,
         "object": row.object if content is None else content,
     }
-    connection.execute(sounds.update().where(sounds.c.seq == row.seq).values(values))
+    connection.execute(_CHANGE, values | {"one": row.seq})
     write_tags(connection, row.seq, sound.tags)
     return Edited(sound.id, values["doc"])
 
@@ -337,8 +334,7 @@ def _free_place(connection: Connection, row: SoundRow, sound: Sound) -> None:
 
 
 def _present(connection: Connection, sound_id: str) -> SoundRow:
-    query = select(sounds).where(sounds.c.id == sound_id, sounds.c.trashed.is_(None))
-    row = connection.execute(query).first() if is_id(sound_id) else None
+    row = connection.execute(_PRESENT, {"id": sound_id}).first() if is_id(sound_id) else None
     if row is None:
         raise NotFoundError("there is no sound with this id")
     return row
