@@ -35,6 +35,9 @@ def to_stderr() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     level = logging.WARNING if sys.stderr.isatty() else logging.INFO
+    # What no line tells need not be found out for each of them
+    # (https://docs.python.org/3/howto/logging.html#optimization).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells how, not what
     logging.captureWarnings(capture=True)

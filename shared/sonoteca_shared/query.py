@@ -7,6 +7,7 @@ repo:main in:"Film 1" has:markers is:untagged sort:-name`. AND binds tighter tha
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -100,6 +101,7 @@ class Query:
         return (terms.render(self.tree) + sort).strip()
 
 
+@functools.lru_cache(maxsize=100)
 def parse(text: str, *, local: bool = False) -> Query:
     """What the text asks for; never an error. `local` understands what a local copy can tell."""
     # Neither NUL nor half a character gets into a database.

@@ -74,6 +74,8 @@ def parse_ranges(header: str | None, size: int) -> tuple[ByteRange, ...] | Unsat
 
 def _merge(asked: list[ByteRange]) -> tuple[ByteRange, ...]:
     """The same bytes as ranges that do not touch, each where the first of it was asked for."""
+    if len(asked) < 2:
+        return tuple(asked)
     ranges = list(RangeSet(asked))
     starts = [each.start for each in ranges]
     places = (bisect_right(starts, each.start) - 1 for each in asked)

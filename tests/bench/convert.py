@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -42,10 +43,18 @@ def memory_of(server: ServerProcess) -> tuple[float, float]:
     return int(figures["VmRSS"]) / 1024, int(figures["VmHWM"]) / 1024
 
 
-def seconds(command: list[str]) -> float:
-    began = time.perf_counter()
+def work_of(server: ServerProcess) -> float:
+    """Seconds of processor time that the server and what it ran have taken."""
+    fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(command: list[str]) -> tuple[float, float]:
+    """How long it runs, and its processor time."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True)
-    return time.perf_counter() - began
+    lasted, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return lasted, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def compare(server: ServerProcess, form: str, sound: Path) -> float:
@@ -57,13 +66,18 @@ def compare(server: ServerProcess, form: str, sound: Path) -> float:
     base = ["nice", "-n", "10", "ffmpeg", "-v", "error", "-nostdin", "-i", str(sound)]
     ratios = []
     for _ in range(ROUNDS):
-        alone = seconds([*base, *threads, *told, "-y", str(target)])
+        alone, its_work = measure([*base, *threads, *told, "-y", str(target)])
         target.unlink()
-        ours = seconds(["curl", "-sSf", "-F", f"format={form}", *fields, "-F", f"file=@{sound}",
-                        f"{server.url}/convert", "-o", str(target)])  # fmt: skip
+        before = work_of(server)
+        ours, of_curl = measure(["curl", "-sSf", "-F", f"format={form}", *fields,
+                                 "-F", f"file=@{sound}", f"{server.url}/convert",
+                                 "-o", str(target)])  # fmt: skip
         target.unlink()
+        our_work = work_of(server) - before
         ratios.append(alone / ours)
-        print(f"{form:5} ffmpeg {alone:6.2f} s   /convert {ours:6.2f} s   {alone / ours:.2f}")
+        print(f"{form:5} ffmpeg {alone:6.2f} s   /convert {ours:6.2f} s   {alone / ours:.2f}   "
+              f"CPU: ffmpeg {its_work:.2f} s, curl {of_curl:.2f}, server with ffmpeg "
+              f"{our_work:.2f}", flush=True)  # fmt: skip
     return statistics.median(ratios)
 
 

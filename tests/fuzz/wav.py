@@ -19,8 +19,11 @@ from typing import Any
 import msgspec
 
 from sonoteca_shared.errors import NotAWavError
-from sonoteca_shared.wav import Description, describe, probe
+from sonoteca_shared.wav import Description, describe, probe, riff
 from sonoteca_shared.wav.audio_digest import AudioHasher, audio_digest, audio_line
+from sonoteca_shared.wav.carried import Carried
+from sonoteca_shared.wav.framing import format_of, frame
+from sonoteca_shared.wav.passage import Passage
 from tests.judge import corpus
 
 # What the reader may read of a file: headers, and each kind of metadata at most once.
@@ -65,6 +68,7 @@ def check(content: bytes) -> Description | None:
     assert b"\\u0000" not in written.replace(b"\\\\", b"")
     msgspec.json.decode(written)
     check_digest(content, told)
+    check_carried(content, told)
     return told
 
 
@@ -73,6 +77,26 @@ def attempt(read: Counting, size: int) -> Description | NotAWavError:
         return describe(read, size)
     except NotAWavError as refusal:
         return refusal
+
+
+def check_carried(content: bytes, told: Description) -> None:
+    """What goes along into another file makes one that is read without a fault in its frame."""
+    facts = told.facts
+    passage = Passage(
+        frames=range(facts.frames // 3, facts.frames),
+        samplerate=facts.samplerate,
+        target_rate=44_100,
+        order=">" if facts.big_endian else "<",
+        is_mixed=True,
+        is_as_loud=False,
+    )
+    walk = riff.walk(Counting(content), len(content))
+    pieces = Carried(Counting(content), walk, passage).pieces()
+    chunks = b"".join(p if isinstance(p, bytes) else content[p.start : p.end] for p in pieces)
+    form = format_of(samplerate=44_100, channels=1, bits=8, is_float=False, channel_mask=4)
+    made = b"".join(map(bytes, frame((form + chunks,), sound=2, frames=2))) + bytes(2)  # type: ignore[arg-type]
+    assert probe(Counting(made), len(made)).findings == ()
+    assert describe(Counting(made), len(made)).facts.frames == 2
 
 
 def check_digest(content: bytes, told: Description) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, MetaData, create_engine, make_url, select, text
 
-from sonoteca_server.catalog import feed
+from sonoteca_server.catalog import feed, steps, upgrading
 from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.catalog.schema import facts, objects, sounds, unused
 from sonoteca_server.catalog.sqlite import open_engine
@@ -190,3 +192,18 @@ def test_what_has_a_waveform_is_to_be_measured_after_all_that_is_new(
     assert {state: rank for state, (rank, _) in found.items()} == states
     assert found["ready"] == (2, 0)
     assert found["pending"] == (0, 1)
+
+
+def test_the_program_knows_at_which_step_its_tables_are() -> None:
+    assert steps.names()[0] == upgrading.PRESENT
+
+
+def test_alembic_is_not_loaded_where_no_step_is_missing(tmp_path: Path) -> None:
+    home_of("sqlite", tmp_path).create()
+    look = (
+        "import sys; from pathlib import Path; from sonoteca_server import app;"
+        "from sonoteca_server.catalog.engines import home_of;"
+        "home_of('sqlite', Path(sys.argv[1])).open().close(); print('alembic' in sys.modules)"
+    )
+    program = [sys.executable, "-c", look, str(tmp_path)]
+    assert subprocess.run(program, capture_output=True, text=True, check=True).stdout == "False\n"

@@ -116,6 +116,8 @@ def test_more_channels_than_anybody_can_mix_are_told(server: str) -> None:
     answer = convert(server, tone(channels=12, seconds=0.1), format="mp3")
     assert (answer.status_code, answer.json()["code"]) == (422, "conversion-unfit")
     assert "12 channels" in answer.json()["detail"]
+    answer = convert(server, tone(seconds=0.1), format="wav", channels="12")
+    assert (answer.status_code, answer.json()["code"]) == (422, "conversion-unfit")
     kept = converted(server, tone(channels=12, seconds=0.1), format="wav")
     assert facts_of(kept).facts.channels == 12
 

@@ -14,6 +14,8 @@ import pytest
 import requests
 
 from sonoteca_server.jobs import headstart, jail
+from sonoteca_shared.wav import describe
+from tests.judge import tags
 from tests.kit.converting import convert, decoded, tone
 from tests.kit.engines import require
 from tests.kit.http import serve
@@ -77,11 +79,16 @@ def test_it_gives_the_same_bytes(
     server: str, runs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query = "format=wav&samplerate=44100"
-    early = send(server, SOUND, query)
+    told = ((b"iXML", tags.ixml("<SCENE>7</SCENE>")), (b"cue ", tags.cues({1: 96_000})))
+    sound = build_wav(Plan(seconds=100, sound="silence", before=told))
+    early = send(server, sound, query)
     monkeypatch.setattr(headstart, "_ENOUGH", 1 << 40)
-    late = send(server, SOUND, query)
+    late = send(server, sound, query)
     assert (early.status_code, runs) == (200, ["fed", "whole"])
     assert early.content == late.content
+    assert b"<SCENE>7</SCENE>" in early.content
+    facts = describe(lambda at, count: early.content[at : at + count], len(early.content))
+    assert [marker.at for marker in facts.metadata.markers] == [2.0]
 
 
 def test_texts_behind_the_sound_are_not_lost(server: str, runs: list[str]) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sonoteca_shared.errors import BadRequestError
-from sonoteca_shared.models import Marker
+from sonoteca_shared.models import Loop, Marker, Sampler
 from sonoteca_shared.ranges import ByteRange
 from sonoteca_shared.wav import describe, probe
 from sonoteca_shared.wav.region import NotLinearError, Region, Span, cut
@@ -207,7 +207,7 @@ def test_the_time_reference_moves_and_the_texts_stay() -> None:
         ),
         (b"iXML", tags.ixml("<SCENE>7</SCENE>")),
     )
-    after = ((b"LIST", tags.info({b"INAM": b"Door"})), (b"smpl", bytes(36)))
+    after = ((b"LIST", tags.info({b"INAM": b"Door"})), (b"PEAK", bytes(36)))
     _, part = cut_out(build_wav(plan(before=before, after=after)), Span(0.25, 0.5))
     told = describe(Reader(io.BytesIO(part)), len(part))
     embedded = told.metadata.embedded
@@ -216,7 +216,53 @@ def test_the_time_reference_moves_and_the_texts_stay() -> None:
     assert (embedded.bext.description, embedded.bext.coding_history) == ("DOOR", "A=PCM")
     assert told.metadata.production.scene == "7"
     assert embedded.info == {"INAM": "Door"}
-    assert embedded.smpl is None
+    assert b"PEAK" not in part
+
+
+def test_what_was_measured_of_the_whole_is_not_said_of_a_part() -> None:
+    bext = tags.bext(version=2, loudness=(-2300, 500, -100, -1800, -2000))
+    told = [
+        describe(Reader(io.BytesIO(part)), len(part)).metadata.embedded.bext
+        for span in (Span(), Span(0.25))
+        for part in (cut_out(build_wav(plan(before=((b"bext", bext),))), span)[1],)
+    ]
+    assert [each.loudness.integrated if each and each.loudness else None for each in told] == [
+        -23.0,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("container", ["RIFF", "RIFX"])
+def test_loops_that_lie_inside_move_with_the_beginning(container: Container) -> None:
+    order = ">" if container == "RIFX" else "<"
+    loops = [(0, 299, 400, 0), (1, 300, 499, 3), (0, 310, 500, 0), (0, 400, 399, 0)]
+    own = tags.sampler(loops, note=61, order=order)[:-4]
+    after = ((b"smpl", own),)
+    _, part = cut_out(build_wav(plan(container=container, after=after)), Span(0.3, 0.5))
+    told = describe(Reader(io.BytesIO(part)), len(part))
+    assert told.metadata.embedded.smpl == Sampler(
+        unity_note=61, loops=(Loop(start=0, end=199, kind="alternating", count=3),)
+    )
+    assert told.findings == ()
+
+
+def test_what_a_maker_wrote_behind_its_loops_goes_along() -> None:
+    fields = struct.pack("<9I", 7, 8, 9, 60, 0, 0, 0, 1, 5)
+    loop = struct.pack("<6I", 4, 0, 350, 400, 6, 1)
+    _, part = cut_out(build_wav(plan(after=((b"smpl", fields + loop + b"maker"),))), Span(0.3))
+    assert chunk(b"smpl", fields + struct.pack("<6I", 4, 0, 50, 100, 6, 1) + b"maker") in part
+    _, part = cut_out(build_wav(plan(after=((b"smpl", fields + loop + b"cut"),))), Span(0.5))
+    assert chunk(b"smpl", fields[:28] + bytes(8)) in part
+
+
+def test_objects_and_labels_of_another_charset_go_along() -> None:
+    charset = struct.pack("<4H", 932, 81, 17, 1)
+    texts = tags.info({b"INAM": "扉".encode("cp932")})
+    before = ((b"CSET", charset), (b"axml", b"<a/>"), (b"chna", bytes(4)), (b"DISP", bytes(6)))
+    _, part = cut_out(build_wav(plan(before=before, after=((b"LIST", texts),))), Span(0.5))
+    assert all(chunk(*each) in part for each in before)
+    told = describe(Reader(io.BytesIO(part)), len(part))
+    assert told.metadata.embedded.info == {"INAM": "扉"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import pytest
 import requests
 
 from sonoteca_desktop.transfers import making as making_module
-from sonoteca_desktop.transfers import queue as queue_module
 from sonoteca_desktop.transfers.archive import Wish
 from sonoteca_desktop.transfers.queue import State
 from sonoteca_desktop.transfers.zipped import list_missing
@@ -22,6 +21,8 @@ from tests.kit.spoil import cut, edit, flip, longer, refuse, stall, whole
 from tests.kit.upstream import File, Upstream, Visit, upstream
 from tests.kit.wait import until
 from tests.kit.wavs import Plan, build_wav, write_wav
+
+pytestmark = pytest.mark.usefixtures("no_patience")
 
 ZIP = "GET /archive/get/"
 NAMES = ["one.wav", "three.wav", "two.wav"]
@@ -45,24 +46,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, remote: Upstream) -> Iterat
         yield url
 
 
-@pytest.fixture
-def proxy(server: str) -> Iterator[FaultProxy]:
-    with fault_proxy(server) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def desk(proxy: FaultProxy, tmp_path: Path) -> Iterator[Workplace]:
-    desk = Workplace(proxy.url, tmp_path)
-    yield desk
-    proxy.released.set()
-    desk.quit()
-
-
 @pytest.fixture(autouse=True)
-def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chance always says: try again very soon; and so does a server that prepares."""
-    monkeypatch.setattr(queue_module, "back_off", lambda tries, chance: 0.02)  # noqa: ARG005
+def less_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that prepares says: ask again very soon."""
     monkeypatch.setattr(making_module, "_LOOK_AGAIN", 0.05)
 
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
 import requests
 
 from sonoteca_desktop.client import Client
-from sonoteca_desktop.transfers import queue as queue_module
 from sonoteca_desktop.transfers.queue import State
 from sonoteca_shared.models import Sound
 from tests.kit.converting import decoded, likeness, tone
 from tests.kit.desk import Workplace
 from tests.kit.engines import require
 from tests.kit.http import serve
-from tests.kit.proxy import Exchange, Fault, FaultProxy, fault_proxy, honest
+from tests.kit.proxy import Exchange, Fault, FaultProxy, honest
 from tests.kit.spoil import cut, edit, flip, refuse, stall
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("no_patience")]
 FILE = "GET /api/v1/sounds/"
 SECONDS = 8.0
 
@@ -43,30 +41,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, source: bytes) -> Iterator[
 
 
 @pytest.fixture
-def proxy(server: str) -> Iterator[FaultProxy]:
-    with fault_proxy(server) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def sound(server: str) -> Sound:
     client = Client(server)
     [sound] = client.find("/api/v1/sounds").results
     client.close()
     return sound
-
-
-@pytest.fixture
-def desk(proxy: FaultProxy, tmp_path: Path) -> Iterator[Workplace]:
-    desk = Workplace(proxy.url, tmp_path)
-    yield desk
-    proxy.released.set()
-    desk.quit()
-
-
-@pytest.fixture(autouse=True)
-def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_module, "back_off", lambda tries, chance: 0.02)  # noqa: ARG005
 
 
 @pytest.mark.parametrize("name", ["flac", "mp3", "ogg", "opus", "m4a", "aiff"])

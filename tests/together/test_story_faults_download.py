@@ -9,23 +9,23 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import requests
 
 from sonoteca_desktop import client as client_module
 from sonoteca_desktop.client import Client
-from sonoteca_desktop.transfers import queue as queue_module
 from sonoteca_desktop.transfers.queue import State
 from sonoteca_shared.models import Sound
 from tests.kit import spoil
 from tests.kit.desk import Workplace
 from tests.kit.fetching import share_small_files
 from tests.kit.http import serve
-from tests.kit.proxy import Fault, FaultProxy, fault_proxy
+from tests.kit.proxy import Fault, FaultProxy
 from tests.kit.spoil import cut, edit, endless, flip, page, refuse, say, stall, whole
 from tests.kit.wavs import write_wav
+
+pytestmark = pytest.mark.usefixtures("no_patience")
 
 SIZE = 3_000_044
 # What lies in sockets when a segment is shared or given up is much beside so small a file.
@@ -136,12 +136,6 @@ def data(server: str, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def proxy(server: str) -> Iterator[FaultProxy]:
-    with fault_proxy(server) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def sound(proxy: FaultProxy, data: bytes) -> Sound:
     assert data
     client = Client(proxy.url)
@@ -160,19 +154,15 @@ def several(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def desk(proxy: FaultProxy, tmp_path: Path, several: bool) -> Iterator[Workplace]:
-    desk = Workplace(proxy.url, tmp_path)
+def desk(desk: Workplace, several: bool) -> Workplace:
     desk.queue.arrangement.set_several(several=several)
     (desk.sounds / "take.wav").write_bytes(MINE)
-    yield desk
-    proxy.released.set()
-    desk.quit()
+    return desk
 
 
 @pytest.fixture(autouse=True)
-def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chance always says: try again very soon. Silence is noticed sooner, too."""
-    monkeypatch.setattr(queue_module, "back_off", lambda tries, chance: 0.02)  # noqa: ARG005
+def less_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is noticed sooner."""
     monkeypatch.setattr(client_module, "_SILENCE_TIMEOUT", 0.5)
 
 

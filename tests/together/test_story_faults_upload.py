@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 import requests
 
-from sonoteca_desktop.transfers import queue as queue_module
 from sonoteca_desktop.transfers import tus
 from sonoteca_desktop.transfers.queue import State
 from tests.kit import spoil
 from tests.kit.desk import Workplace
 from tests.kit.http import serve
-from tests.kit.proxy import Exchange, Fault, FaultProxy, fault_proxy, honest
+from tests.kit.proxy import Exchange, Fault, FaultProxy, honest
 from tests.kit.spoil import edit, lose_answer, page, redirect, refuse, say, swallow, then
 from tests.kit.wavs import write_wav
+
+pytestmark = pytest.mark.usefixtures("no_patience")
 
 MIB = 1 << 20
 SIZE = 3_000_044
@@ -120,24 +121,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def proxy(server: str) -> Iterator[FaultProxy]:
-    with fault_proxy(server) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def desk(proxy: FaultProxy, tmp_path: Path) -> Iterator[Workplace]:
-    desk = Workplace(proxy.url, tmp_path)
-    yield desk
-    proxy.released.set()
-    desk.quit()
-
-
 @pytest.fixture(autouse=True)
-def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chance always says: try again very soon. Silence is noticed sooner, too."""
-    monkeypatch.setattr(queue_module, "back_off", lambda tries, chance: 0.02)  # noqa: ARG005
+def less_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is noticed sooner."""
     monkeypatch.setattr(tus, "UPLOAD_TIMEOUT", 2.0)
 
 

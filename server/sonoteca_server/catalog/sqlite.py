@@ -94,6 +94,8 @@ class SqliteCatalog:
         except BaseException:
             self._engine.dispose()
             raise
+        # Kept at hand: to fetch one and give it back costs more than many an answer.
+        self._near = self._engine.connect()
         self._known = Remembered(path)
         self._turns = Turns(path.with_name(f"{path.name}-turn"))
         self._readers = ThreadPoolExecutor(_READERS, "catalog-read")
@@ -124,8 +126,10 @@ class SqliteCatalog:
         **kwargs: P.kwargs,
     ) -> T:
         """As `read`, for a row or two by their key: at once, in the thread of the loop."""
-        with self._engine.connect() as connection:
-            return function(connection, *args, **kwargs)
+        try:
+            return function(self._near, *args, **kwargs)
+        finally:
+            self._near.rollback()
 
     async def recall(
         self,
@@ -164,6 +168,7 @@ class SqliteCatalog:
         self._writer.join()
         self._readers.shutdown()
         self._known.close()
+        self._near.close()
         self._turns.close()
         with self._engine.connect() as connection:
             connection.execute(text("PRAGMA optimize"))
@@ -292,8 +297,12 @@ def open_engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if connection.get_execution_options().get("writes"):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            # This cannot fail, and SQLAlchemy's own way to say it costs as much as what is read.
+            driver: Any = connection.connection.driver_connection
+            driver.execute("BEGIN")
 
     return engine
 

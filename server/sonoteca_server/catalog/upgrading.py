@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, column, inspect, select, table
 
 from sonoteca_server.catalog import CatalogNewerError, CatalogOlderError, feed
 from sonoteca_server.catalog.schema import facts
+
+PRESENT = "0009"
+"""The step at which the tables have the shape that this program knows."""
+
+_NONE = "none"
+# As Alembic keeps it.
+_steps = table("alembic_version", column("version_num"))
 
 
 def is_empty(connection: Connection) -> bool:
@@ -19,40 +22,38 @@ def is_empty(connection: Connection) -> bool:
 
 def upgrade(connection: Connection) -> None:
     """Apply the steps that are missing, all in the connection's transaction."""
-    config = _config()
-    _refuse_newer(connection)
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    if step(connection) != PRESENT:
+        from sonoteca_server.catalog import steps  # its module says why not sooner
+
+        _refuse_newer(connection, steps.names())
+        steps.apply(connection)
     feed.begin(connection)
 
 
 def step(connection: Connection) -> str:
     """The step that the tables are at; "none" before the first."""
-    return MigrationContext.configure(connection).get_current_revision() or "none"
+    if not inspect(connection).has_table(_steps.name):
+        return _NONE
+    return connection.execute(select(_steps.c.version_num)).scalar() or _NONE
 
 
 def refuse_older(connection: Connection) -> None:
     """CatalogOlderError unless the tables have the present shape."""
-    _refuse_newer(connection)
-    if step(connection) != ScriptDirectory.from_config(_config()).get_current_head():
-        raise CatalogOlderError(
-            "an older Sonoteca has written this catalogue: bring it up to date with "
-            "`sonoteca-server db upgrade` first"
-        )
+    if step(connection) == PRESENT:
+        return
+    from sonoteca_server.catalog import steps
+
+    _refuse_newer(connection, steps.names())
+    raise CatalogOlderError(
+        "an older Sonoteca has written this catalogue: bring it up to date with "
+        "`sonoteca-server db upgrade` first"
+    )
 
 
-def _refuse_newer(connection: Connection) -> None:
-    script = ScriptDirectory.from_config(_config())
-    known = {revision.revision for revision in script.walk_revisions()}
+def _refuse_newer(connection: Connection, known: list[str]) -> None:
     present = step(connection)
-    if present not in {*known, "none"}:
+    if present not in (*known, _NONE):
         raise CatalogNewerError(
             f"a newer Sonoteca has written this catalogue (step {present[:32]}, this one knows "
-            f"{script.get_current_head()}): start that one, or restore a backup from before"
+            f"{PRESENT}): start that one, or restore a backup from before"
         )
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", f"{__package__}:migrations")
-    return config

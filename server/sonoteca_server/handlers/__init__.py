@@ -51,7 +51,13 @@ from sonoteca_server.handlers.tus import CreationHandler, UploadPartHandler
 from sonoteca_server.handlers.uploads import SoundsHandler, UploadHandler
 from sonoteca_shared import routes
 
+# What is asked for again and again stands first: every request walks down from there.
 TABLE: tuple[tuple[str, type[Handler]], ...] = (
+    (routes.SOUND_FILE, SoundFileHandler),
+    (routes.SOUND_PEAKS, PeaksHandler),
+    (routes.SOUNDS, SoundsHandler),
+    (routes.SOUND, EditableSoundHandler),
+    (routes.CHANGES, ChangesHandler),
     (routes.PAGE, PageHandler),
     (routes.SOUND_PAGE, SoundPageHandler),
     (routes.STYLE, StyleHandler),
@@ -69,8 +75,6 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.ARCHIVE_FILE, ArchiveFileHandler),
     (routes.UPLOADS, CreationHandler),
     (routes.UPLOAD_PART, UploadPartHandler),
-    (routes.SOUNDS, SoundsHandler),
-    (routes.SOUND, EditableSoundHandler),
     (routes.SOUNDS_BATCH, BatchHandler),
     (routes.SOUND_CHUNKS, ChunksHandler),
     (routes.SOUND_FINDINGS, FindingsHandler),
@@ -78,8 +82,6 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.SOUND_REVERT, RevertHandler),
     (routes.UNDO, UndoHandler),
     (routes.HAVE, HaveHandler),
-    (routes.SOUND_FILE, SoundFileHandler),
-    (routes.SOUND_PEAKS, PeaksHandler),
     (routes.COLLECTIONS, CollectionsHandler),
     (routes.COLLECTION, CollectionHandler),
     (routes.COLLECTION_SOUNDS, CollectionSoundsHandler),
@@ -91,7 +93,6 @@ TABLE: tuple[tuple[str, type[Handler]], ...] = (
     (routes.FACETS, FacetsHandler),
     (routes.JOBS, JobsHandler),
     (routes.JOB, JobHandler),
-    (routes.CHANGES, ChangesHandler),
     (routes.FORMATS, FormatsHandler),
     (routes.PRESETS, PresetsHandler),
     (routes.PRESET, PresetHandler),

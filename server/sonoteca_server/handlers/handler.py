@@ -10,9 +10,10 @@ import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from tornado.iostream import StreamClosedError
@@ -177,7 +178,7 @@ class Handler(RequestHandler):
 
     def guard(self) -> None:
         """Refuse what a web page of another site could send through its reader's browser."""
-        host, public = self.request.host.lower(), urlsplit(self.services.public_url)
+        host, public = self.request.host.lower(), _split(self.services.public_url)
         if not _is_loopback(host) and (not host or host != public.netloc.lower()):
             raise MisdirectedError(
                 f"this server does not answer for the host “{self.request.host[:100]}”; "
@@ -306,6 +307,12 @@ class UnknownPath(Handler):
     head = post = put = patch = delete = options = get
 
 
+@lru_cache(maxsize=10)
+def _split(address: str) -> SplitResult:
+    return urlsplit(address)
+
+
+@lru_cache(maxsize=100)
 def _is_loopback(host_and_port: str) -> bool:
     try:
         host = urlsplit(f"//{host_and_port}").hostname or ""

@@ -17,6 +17,7 @@ from sonoteca_server.jobs.encoding import DESCRIBING, MIXABLE, Work, measuring, 
 from sonoteca_server.jobs.ffmpeg import Ffmpeg
 from sonoteca_server.jobs.jail import Feed
 from sonoteca_server.jobs.sources import Source, UndecodableError
+from sonoteca_server.jobs.wrapping import wrap
 from sonoteca_shared.errors import BadRequestError, SonotecaError
 from sonoteca_shared.recipes import FLOAT, Recipe
 
@@ -122,8 +123,13 @@ class Conversions:
             work = await self._describe(found, source, recipe)
             _check_fit(work)
             gain = await self._level(work)
+            wrapping = await asyncio.to_thread(wrap, work)
+            if wrapping is not None:
+                wrapping.begin(target)
             said = await self._pass(work, writing(work, gain), target, feed)
         _check_result(work, said)
+        if wrapping is not None:
+            await asyncio.to_thread(wrapping.finish, target)
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -210,6 +216,10 @@ def _check_fit(work: Work) -> None:
         raise UnfitError(
             f"it has {count} channels, which cannot be mixed to {most}: "
             f"convert it to wav, which keeps them"
+        )
+    if (recipe.channels or 0) > MIXABLE and recipe.channels != count:
+        raise UnfitError(
+            f"it cannot be mixed to {recipe.channels} channels: {MIXABLE} is the most that it can"
         )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from sonoteca_server.jobs.ffmpeg import Ffmpeg
 from sonoteca_server.jobs.sources import Shape, Source
 from sonoteca_server.jobs.tags import moved
 from sonoteca_shared.recipes import FLOAT, Recipe
 
-VERSION = 1
+VERSION = 2
 """Goes into the tags of results; one more whenever the same recipe gives other bytes."""
 
 # Demuxers of sound in one file, of which none opens another file or a connection.
@@ -52,10 +53,19 @@ _MUXERS = {
 _ONE_STREAM = ("-map", "0:a:0", "-threads", "1", "-filter_threads", "1")
 # Reads the head alone, and says what is in there.
 DESCRIBING = [*_ONE_STREAM, "-t", "0", "-f", "null", "-"]
-_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
+# By number of channels: ffmpeg's name, and the speakers as a WAV counts them.
+_LAYOUTS = (
+    ("mono", 0x4),
+    ("stereo", 0x3),
+    ("3.0", 0x7),
+    ("quad", 0x33),
+    ("5.0", 0x37),
+    ("5.1", 0x3F),
+    ("6.1", 0x70F),
+    ("7.1", 0x63F),
+)
 MIXABLE = len(_LAYOUTS)
 """The most channels of which it is known where they belong."""
-_BEXT = frozenset(("originator", "originator_reference", "time_reference", "coding_history"))
 # What a sound of unknown precision, or one that was computed, is kept with.
 _USUAL = "16"
 
@@ -73,6 +83,11 @@ class Work:
         """How the source is sampled, which has to be known by now."""
         assert self.source.shape is not None
         return self.source.shape
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether samples alone are wanted of ffmpeg, for a WAV whose head is ours."""
+        return self.source.is_wav and self.recipe.format == "wav"
 
 
 def reading(ffmpeg: Ffmpeg, source: Source) -> list[str]:
@@ -95,27 +110,48 @@ def measuring(work: Work, gain: list[str]) -> list[str]:
     """How it measures the loudness that the result would have with these filters."""
     # Shorter than a block of the measurement no sound has a loudness.
     measure = ("apad=whole_dur=0.4", "ebur128=peak=true:framelog=verbose")
-    filters = [*_region(work.recipe), *_remix(work), *gain, *measure]
+    filters = [*_region(work), *_remix(work), *gain, *measure]
     return [*_ONE_STREAM, "-af", ",".join(filters), "-f", "null", "-"]
 
 
 def writing(work: Work, gain: list[str]) -> list[str]:
     """How it writes what the recipe asks for into its standard output, which is a file."""
-    source, recipe = work.source, work.recipe
+    recipe = work.recipe
     depth = depth_of(work.shape, recipe)
-    filters = [*_region(recipe), *_remix(work), *gain, _samples(work, depth, exact=not gain)]
+    filters = [*_region(work), *_remix(work), *gain, _samples(work, depth, exact=not gain)]
     if recipe.format in _CODED:
-        coding = ["-c:a", _CODED[recipe.format][0]]
-        if bitrate := recipe.bitrate or _BITRATES.get(recipe.format):
-            coding += "-b:a", str(bitrate)
+        encoder = _CODED[recipe.format][0]
     else:
-        coding = ["-c:a", _LINEAR[recipe.format, depth][0]]
-    return [
-        *(*_ONE_STREAM, "-af", ",".join(filters), *coding, *_texts(source, recipe, work.shape)),
-        # Nothing of the day or of chance: the same bytes each time.
-        *("-fflags", "+bitexact", "-flags:a", "+bitexact"),
-        *(*_MUXERS[recipe.format], "-y", "file:/dev/fd/1"),
-    ]
+        encoder = _LINEAR[recipe.format, depth][0]
+    coding = ["-c:a", encoder]
+    if bitrate := recipe.bitrate or _BITRATES.get(recipe.format):
+        coding += "-b:a", str(bitrate)
+    if work.is_bare:
+        # Into the file from where it stands, nothing but samples, and not packet by packet.
+        muxer = encoder.removeprefix("pcm_")
+        place = ["-map_metadata", "-1", "-f", muxer, "-flush_packets", "0", "pipe:1"]
+    else:
+        place = [*_texts(work), *_MUXERS[recipe.format], "-y", "file:/dev/fd/1"]
+    # Nothing of the day or of chance: the same bytes each time.
+    exact = ("-fflags", "+bitexact", "-flags:a", "+bitexact")
+    return [*_ONE_STREAM, "-af", ",".join(filters), *coding, *exact, *place]
+
+
+def kept_frames(work: Work) -> tuple[int, int | None]:
+    """The first frame of the source that is wanted, and the first that is no more, if one is."""
+    rate, recipe = work.shape.samplerate, work.recipe
+    end = None if recipe.end is None else round(Fraction(recipe.end) * rate)
+    return round(Fraction(recipe.start) * rate), end
+
+
+def is_remixed(work: Work) -> bool:
+    """Whether the result has other channels than the source."""
+    return bool(_remix(work))
+
+
+def mask_of(channels: int) -> int:
+    """The speakers of a result that was mixed to so many channels."""
+    return _LAYOUTS[channels - 1][1]
 
 
 def depth_of(shape: Shape, recipe: Recipe) -> str:
@@ -130,11 +166,18 @@ def depth_of(shape: Shape, recipe: Recipe) -> str:
     return next((depth for depth in whole if int(depth) >= bits), whole[-1])
 
 
-def _region(recipe: Recipe) -> list[str]:
+def _region(work: Work) -> list[str]:
+    recipe = work.recipe
     if not recipe.start and recipe.end is None:
         return []
-    end = "" if recipe.end is None else f":end={recipe.end:.9f}"
-    return [f"atrim=start={recipe.start:.9f}{end}", "asetpts=PTS-STARTPTS"]
+    if work.source.is_wav and work.source.frames is not None:
+        first, last = kept_frames(work)
+        part = f"start_sample={first}" + ("" if last is None else f":end_sample={last}")
+    else:
+        # Decoders may begin before the sound, and then its first sample is not their first.
+        end = "" if recipe.end is None else f":end={recipe.end:.9f}"
+        part = f"start={recipe.start:.9f}{end}"
+    return [f"atrim={part}", "asetpts=PTS-STARTPTS"]
 
 
 def _remix(work: Work) -> list[str]:
@@ -142,7 +185,7 @@ def _remix(work: Work) -> list[str]:
     count = work.recipe.channels
     if count is None or count == work.shape.channels or count > MIXABLE:
         return []
-    return [f"aresample=ochl={_LAYOUTS[count - 1]}:osf=flt:rematrix_maxval=1"]
+    return [f"aresample=ochl={_LAYOUTS[count - 1][0]}:osf=flt:rematrix_maxval=1"]
 
 
 def _samples(work: Work, depth: str, *, exact: bool) -> str:
@@ -170,14 +213,12 @@ def _samples(work: Work, depth: str, *, exact: bool) -> str:
     return "=".join(filter(None, ("aresample", ":".join(options))))
 
 
-def _texts(source: Source, recipe: Recipe, shape: Shape) -> list[str]:
+def _texts(work: Work) -> list[str]:
     """What the source says of itself, as far as the target has a place for it."""
-    if not source.is_wav and not source.tags:
+    source, recipe = work.source, work.recipe
+    if not source.is_wav:
         return ["-map_metadata", "0"]
-    tags = moved(source.tags, recipe, shape.samplerate)
-    told = ["-map_metadata", "0" if not source.is_wav else "-1"]
-    for name, text in tags.items():
+    told = ["-map_metadata", "-1"]
+    for name, text in moved(source.tags, recipe, work.shape.samplerate).items():
         told += "-metadata", f"{name}={text}"
-    if recipe.format == "wav" and _BEXT & tags.keys():
-        told += "-write_bext", "1"
     return told

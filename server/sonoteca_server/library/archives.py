@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 
 from sqlalchemy import Connection, select
+from zlib_ng import zlib_ng
 
 from sonoteca_server.catalog import Catalog, jobs
 from sonoteca_server.catalog.schema import archive_members, archives, objects
@@ -303,7 +303,7 @@ def _crc32_of(blobs: Blobs, key: str, sha256: str) -> int:
     blob = blobs.open(key)
     try:
         while piece := blob.read_at(at, _PIECE):
-            crc32 = zlib.crc32(piece, crc32)
+            crc32 = zlib_ng.crc32(piece, crc32)
             digest.update(piece)
             at += len(piece)
     finally:

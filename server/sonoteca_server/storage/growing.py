@@ -6,11 +6,12 @@ import errno
 import fcntl
 import hashlib
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
+
+from zlib_ng import zlib_ng
 
 from sonoteca_server.storage.ballast import full_disk_told
 from sonoteca_server.storage.local import Part, make_folder, sync_folder
@@ -121,7 +122,7 @@ class GrowingPart(Part, Generic[L]):
         listened = _listening.submit(self.listener.feed, data)
         try:
             self._sha256.update(data)
-            self.crc32 = zlib.crc32(data, self.crc32)
+            self.crc32 = zlib_ng.crc32(data, self.crc32)
         finally:
             listened.result()
         self._heard += len(data)

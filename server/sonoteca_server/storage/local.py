@@ -6,9 +6,10 @@ import hashlib
 import os
 import re
 import shutil
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
+
+from zlib_ng import zlib_ng
 
 from sonoteca_server.storage import BlobMissingError, Incoming, Listed, guests
 from sonoteca_server.storage.ballast import Ballast, full_disk_told
@@ -43,7 +44,7 @@ class Part:
     def append(self, data: bytes | bytearray | memoryview) -> None:
         """Add bytes at the end; NoSpaceError when the disk is full."""
         self._sha256.update(data)
-        self.crc32 = zlib.crc32(data, self.crc32)
+        self.crc32 = zlib_ng.crc32(data, self.crc32)
         self.write(data)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -194,7 +195,7 @@ class LocalBlobs:
 
     def path(self, key: str) -> Path:
         """Where the blob is. Keys are ours, never a user's text."""
-        return self._blobs / key[-2:] / key
+        return self._blobs.joinpath(key[-2:], key)
 
     def discard(self, key: str) -> None:
         """Drop a blob that no row names."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import functools
 import hashlib
 import math
 import re
@@ -52,7 +53,7 @@ def plan(method: str, headers: Mapping[str, str], file: Representation) -> Plan:
     """What to answer to a GET or HEAD of these bytes."""
     common = {
         "ETag": file.etag,
-        "Last-Modified": email.utils.formatdate(file.modified, usegmt=True),
+        "Last-Modified": _written(file.modified),
         "Accept-Ranges": "bytes",
     }
     refusal = _precondition(headers, file)
@@ -113,10 +114,18 @@ def _if_range_holds(
     return given is None or given.strip() in (file.etag, common["Last-Modified"])
 
 
+@functools.lru_cache(maxsize=1_000)
+def _written(moment: int) -> str:
+    """Seconds since the epoch as a date; of one file it is asked for again and again."""
+    return email.utils.formatdate(moment, usegmt=True)
+
+
 def _date(text: str | None, *, otherwise: float) -> float:
     """A date in seconds since the epoch; a field that is absent or no date counts as none."""
+    if text is None:
+        return otherwise
     try:
-        moment = email.utils.parsedate_to_datetime(text or "")
+        moment = email.utils.parsedate_to_datetime(text)
         aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         return aware.timestamp()
     except (TypeError, ValueError, IndexError, OverflowError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import resource
 import socket
 import struct
 import time
+from asyncio import Future
 from collections import Counter
 from collections.abc import Awaitable
 from typing import Any
@@ -37,9 +39,9 @@ _GRACE_S = 1.0
 # A connection takes its own file descriptor, and perhaps a part and a blob.
 _FILES_EACH = 3
 # What an answer may have waiting in the kernel before it is on its way: without it every client
-# that does not read takes megabytes of the kernel's memory. A smaller buffer would do that too, and
-# keep lines that are long and fast from being filled.
-_UNSENT = 128 << 10
+# that does not read takes megabytes of the kernel's memory, and with less we are woken more often.
+# A smaller buffer would do that too, and keep lines that are long and fast from being filled.
+_UNSENT = 512 << 10
 _NO_LINGER = struct.pack("ii", 1, 0)
 _REFUSAL = b"HTTP/1.1 %s\r\nConnection: close\r\n%sContent-Length: 0\r\n\r\n"
 _TOO_LARGE = _REFUSAL % (b"431 Request Header Fields Too Large", b"")
@@ -100,17 +102,17 @@ class _Message(HTTPMessageDelegate):
         self._patience = patience
         self._handed_on = False
 
-    async def headers_received(
+    def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
-    ) -> None:
+    ) -> Future[None] | None:
         assert isinstance(start_line, RequestStartLine)
         check_framing(start_line, headers)
         start_line = in_origin_form(start_line, headers)
         self._handed_on = True
-        await self._ours(self._inner.headers_received(start_line, headers))
+        return self._ours(self._inner.headers_received(start_line, headers))
 
-    async def data_received(self, chunk: bytes) -> None:
-        await self._ours(self._inner.data_received(chunk))
+    def data_received(self, chunk: bytes) -> Future[None] | None:
+        return self._ours(self._inner.data_received(chunk))
 
     def finish(self) -> None:
         self._patience.expect(Awaits.ANSWER, time.monotonic())
@@ -120,11 +122,18 @@ class _Message(HTTPMessageDelegate):
         if self._handed_on:
             self._inner.on_connection_close()
 
-    async def _ours(self, work: Awaitable[None] | None) -> None:
+    def _ours(self, work: Awaitable[None] | None) -> Future[None] | None:
         """What we take for ourselves is not held against the client."""
+        if work is None:
+            self._expect_body()
+            return None
         self._patience.expect(Awaits.ANSWER, time.monotonic())
-        if work is not None:
-            await work
+        # No coroutine that waits for it: each would cost every request two turns of the loop.
+        future = asyncio.ensure_future(work)
+        future.add_done_callback(self._expect_body)
+        return future
+
+    def _expect_body(self, _done: Future[None] | None = None) -> None:
         self._patience.expect(Awaits.BODY, time.monotonic())
 
 
@@ -140,6 +149,9 @@ class Server(HTTPServer):
         super().initialize(
             request_callback, idle_connection_timeout=limits.idle_s, ssl_options=ssl_options
         )
+        if ssl_options is None:
+            # Patience ends it, without a timer for each request.
+            self.conn_params.header_timeout = None
         self._limits = limits
         self._most = most or min(
             _MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _FILES_EACH

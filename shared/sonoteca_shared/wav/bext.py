@@ -1,4 +1,4 @@
-"""Read `bext`, the broadcast extension: who recorded what, when, and how loud.
+"""`bext`, the broadcast extension, read and moved: who recorded what, when, and how loud.
 
 Source: EBU Tech 3285 version 2 (2011) with its supplement on the coding history. Version 1 added
 the UMID (SMPTE 330M), version 2 the loudness; the bytes were reserved before.
@@ -11,6 +11,7 @@ import struct
 from datetime import date, time
 
 from sonoteca_shared.models import Bext, Loudness, Production, Track
+from sonoteca_shared.wav.passage import Passage
 from sonoteca_shared.wav.text import MAX_TEXT, Find, read_text
 
 BEXT_FIXED = 602
@@ -18,7 +19,9 @@ BEXT_BYTES = BEXT_FIXED + MAX_TEXT + 1
 
 _UMID = slice(348, 412)
 _BASIC_UMID = 32
-_LOUDNESS_AT = 412
+_TIME_AT, _VERSION_AT, _LOUDNESS_AT = 338, 346, 412
+_LOUDNESS = struct.Struct("5h")
+_LOUDNESS_SINCE = 2
 _NOT_MEASURED = 0x7FFF
 _MAX_TIME_REFERENCE = 1 << 63  # further no catalogue counts, and no recorder was ever on
 
@@ -34,7 +37,7 @@ def read_bext(payload: bytes, *, order: str, find: Find, codec: str) -> Bext:
     if len(payload) < BEXT_FIXED:
         find("bext.short")
     fixed = payload[:BEXT_FIXED].ljust(BEXT_FIXED, b"\0")
-    low, high, version = struct.unpack_from(f"{order}IIH", fixed, 338)
+    low, high, version = struct.unpack_from(f"{order}IIH", fixed, _TIME_AT)
     reference = high << 32 | low
     if reference >= _MAX_TIME_REFERENCE:
         find("bext.time-reference")
@@ -48,12 +51,33 @@ def read_bext(payload: bytes, *, order: str, find: Find, codec: str) -> Bext:
         origination_time=read_text(fixed[330:338], find, codec),
         time_reference=reference,
         umid=_umid_of(fixed[_UMID]) if version >= 1 else "",
-        loudness=_loudness_of(fixed, order) if version >= 2 else None,
+        loudness=_loudness_of(fixed, order) if version >= _LOUDNESS_SINCE else None,
         coding_history=read_text(payload[BEXT_FIXED:], find, codec),
     )
     if bext.origination_date.strip("0-_:/. ") and not recorded(bext):
         find("bext.date")
     return bext
+
+
+def move_bext(head: bytes, passage: Passage) -> bytes:
+    """The first BEXT_FIXED bytes of the payload, or as many as there are, for the passage."""
+    moved = bytearray(head)
+    source, target = passage.order, passage.target_order
+    if len(head) >= _VERSION_AT:
+        low, high = struct.unpack_from(f"{source}II", head, _TIME_AT)
+        began = passage.since_midnight(high << 32 | low)
+        struct.pack_into(
+            f"{target}II", moved, _TIME_AT, began & 0xFFFFFFFF, began >> 32 & 0xFFFFFFFF
+        )
+    if len(head) < _LOUDNESS_AT + _LOUDNESS.size:
+        return bytes(moved)
+    (version,) = struct.unpack_from(f"{source}H", head, _VERSION_AT)
+    struct.pack_into(f"{target}H", moved, _VERSION_AT, version)
+    values = struct.unpack_from(f"{source}5h", head, _LOUDNESS_AT)
+    if version >= _LOUDNESS_SINCE and not passage.is_as_loud and any(values):
+        values = (_NOT_MEASURED,) * 5
+    struct.pack_into(f"{target}5h", moved, _LOUDNESS_AT, *values)
+    return bytes(moved)
 
 
 def recorded(bext: Bext) -> str:

@@ -1,4 +1,4 @@
-"""Read markers and regions: `cue ` has their places, LIST `adtl` their names and lengths.
+"""Markers and regions, read and moved: `cue ` has their places, LIST `adtl` their names, lengths.
 
 Source: Microsoft and IBM, "Multimedia Programming Interface and Data Specifications 1.0" (1991).
 Zoom and other recorders write the list with lower-case letters.
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sonoteca_shared.models import Marker
+from sonoteca_shared.wav.passage import Passage
 from sonoteca_shared.wav.text import Find, codec_of, read_text
 
 MAX_CUES = 10_000
@@ -98,19 +99,21 @@ def write_cues(cues: Mapping[int, int], *, order: str) -> bytes:
     return struct.pack(f"{order}I", len(cues)) + b"".join(entries)
 
 
-def cut_labels(
-    chunks: Iterable[tuple[bytes, bytes]], cues: Mapping[int, int], *, frames: int, order: str
+def move_labels(
+    chunks: Iterable[tuple[bytes, bytes]], cues: Mapping[int, int], passage: Passage
 ) -> Iterator[tuple[bytes, bytes]]:
-    """What the chunks of an `adtl` list say of these cues; none is longer than the sound."""
+    """What the chunks of an `adtl` list say of these cues, which go along, for the passage."""
+    source, target = passage.order, passage.target_order
     for name, payload in chunks:
         least = _LABELS.get(name)
         if least is None or len(payload) < least:
             continue
-        (cue,) = struct.unpack_from(f"{order}I", payload)
+        (cue,) = struct.unpack_from(f"{source}I", payload)
         if cue not in cues:
             continue
+        head = struct.pack(f"{target}I", cue)
         if name == b"ltxt":
-            length = min(struct.unpack_from(f"{order}I", payload, 4)[0], frames - cues[cue])
-            yield name, payload[:4] + struct.pack(f"{order}I", length) + payload[8:]
-        else:
-            yield name, payload
+            _, length, purpose, *rest = struct.unpack_from(f"{source}II4s4H", payload)
+            length = passage.stretch(cues[cue], length)
+            head = struct.pack(f"{target}II4s4H", cue, length, purpose, *rest)
+        yield name, head + payload[least:]

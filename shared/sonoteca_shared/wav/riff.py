@@ -271,6 +271,16 @@ def sub_chunks(payload: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
         at += size % 2 and not payload[at : at + 4].isalnum()
 
 
+def header(name: bytes, size: int, order: str) -> bytes:
+    """The header of a chunk with so much payload."""
+    return name + struct.pack(f"{order}I", size)
+
+
+def chunk(name: bytes, payload: bytes, order: str) -> bytes:
+    """A chunk, padded where it has to be."""
+    return header(name, len(payload), order) + payload + b"\0" * (len(payload) % 2)
+
+
 def _may_be_header(header: bytes, order: str, room: int) -> bool:
     name, declared = struct.unpack(f"{order}4sI", header)
     readable = all(0x20 <= byte < 0x7F for byte in name)

@@ -91,7 +91,7 @@ def parse_xml(raw: bytes, find: Find, codec: str) -> Element | None:
     parser.CharacterDataHandler = builder.text
     parser.StartDoctypeDeclHandler = builder.refuse
     try:
-        parser.Parse(_as_utf8(raw, codec), True)
+        parser.Parse(as_utf8(raw, codec), True)
     except expat.ExpatError:
         find("ixml.malformed")
     except _DoctypeError:
@@ -101,7 +101,7 @@ def parse_xml(raw: bytes, find: Find, codec: str) -> Element | None:
     return elements[0] if elements else None
 
 
-def _as_utf8(raw: bytes, codec: str) -> bytes:
+def as_utf8(raw: bytes, codec: str) -> bytes:
     """The text in UTF-8, without the zeros and blanks that fill its room up."""
     if raw.startswith(_UTF16):
         text = raw.decode("utf-16", "replace")
