@@ -224,6 +224,7 @@ def _name(
         created=file.at,
     )
     sound = analysis_rows.with_computed(connection, content, sound)
+    feed.note_clock(connection, file.at)
     change = feed.append(connection, "sound.created", sound.id, 1, file.at)
     values = columns_of(sound) | {"repository": repository, "object": content, "changed": change}
     connection.execute(sounds.insert().values(values))
