@@ -216,8 +216,11 @@ class Handler(RequestHandler):
         self.finish(data)
 
     def _not_taken(self, *_args: str, **_kwargs: str) -> None:
+        raise self._refusal_of_method()
+
+    def _refusal_of_method(self) -> MethodNotAllowedError:
         allowed = [m for m in _METHODS if getattr(type(self), m.lower()) is not Handler._not_taken]
-        raise MethodNotAllowedError(str(self.request.method), allowed)
+        return MethodNotAllowedError(str(self.request.method), allowed)
 
     head: _Method = _not_taken
     get: _Method = _not_taken
@@ -244,6 +247,9 @@ class Handler(RequestHandler):
             status, code, detail = int(status_of(error)), error.code, str(error)
         else:
             status, code, detail = status_code, _code_of(status_code), _detail_of(error)
+            if status == HTTPStatus.METHOD_NOT_ALLOWED:  # of a method that is none of HTTP's
+                error = self._refusal_of_method()
+                code, detail = error.code, str(error)
             # Tornado's own refusals come before the end of the request is read.
             self.set_header("Connection", "close")
         self.set_status(status)
