@@ -207,7 +207,7 @@ def _services(settings: Settings, library: Library, analysis: Analysis, jobs: Jo
         sounds=Sounds(library.catalog, library.blobs, analysis.wake),
         ingest=ingest,
         objects=Objects(library.catalog, library.blobs),
-        editing=Editing(library.catalog, analysis.wake, library.blobs.ballast.check_half),
+        editing=Editing(library.catalog, analysis.wake),
         collections=Collections(library.catalog, analysis.wake),
         repositories=Repositories(library.catalog, analysis.wake),
         trash=Trash(library.catalog, analysis.wake, keep_s=settings.trash_s),

@@ -131,10 +131,28 @@ def test_edits_on_a_full_disk_leave_room_to_delete(tmp_path: Path) -> None:
         told = [edit(paths[number % 3], f"{number:05}" * 12_000) for number in range(100)]
         assert set(told) == {200, 507}
         assert told == sorted(told)
+        assert {add(server) for add in (collect, edit_all, refer)} == {507}
         for path in paths:
             assert requests.delete(path, timeout=10).status_code == 204
             purged = requests.delete(path.replace("/sounds/", "/trash/"), timeout=10)
             assert purged.status_code == 204
+
+
+def collect(server: str) -> int:
+    made = requests.post(f"{server}/api/v1/collections", json={"name": "rain"}, timeout=10)
+    return made.status_code
+
+
+def edit_all(server: str) -> int:
+    ids = [sound["id"] for sound in requests.get(f"{server}/info", timeout=10).json()]
+    batch = {"ids": ids, "patch": {"rating": 3}}
+    return requests.post(f"{server}/api/v1/sounds:batch", json=batch, timeout=10).status_code
+
+
+def refer(server: str) -> int:
+    [sound, *_] = requests.get(f"{server}/info", timeout=10).json()
+    again = {"name": "again.wav", "sha256": sound["sha256"]}
+    return requests.post(f"{server}/api/v1/sounds", json=again, timeout=10).status_code
 
 
 def has_peaks(sound: str) -> bool:

@@ -50,6 +50,7 @@ from sonoteca_shared.errors import NotFoundError, SonotecaError
 
 JSON = "application/json"
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_ADDING = ("POST", "PUT", "PATCH")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 _Method = Callable[..., Awaitable[None] | None]
@@ -138,6 +139,8 @@ class Handler(RequestHandler):
             self.services.running.begin(self)
             self.guard()
             self.check_coding()
+            if self.request.method in _ADDING:
+                self.check_disk()
             await self.begin()
         except StreamClosedError:
             raise  # the client left: there is nobody to tell
@@ -175,6 +178,10 @@ class Handler(RequestHandler):
         coding = self.request.headers.get("Content-Encoding", "identity")
         if self.has_body and coding.strip().lower() != "identity":
             raise MediaTypeError(f"send the body as it is, not as “{coding[:100]}”")
+
+    def check_disk(self) -> None:
+        """Refuse what adds to a library on a disk that is full: what is left is for deleting."""
+        self.services.blobs.ballast.check_half()
 
     def guard(self) -> None:
         """Refuse what a web page of another site could send through its reader's browser."""

@@ -7,7 +7,6 @@ be undone too, and nothing is ever lost on the way.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,28 +80,21 @@ class Step:
 
 
 class Editing:
-    """Edits, removes and brings back sounds; `announce` is called after each commit.
+    """Edits, removes and brings back sounds; `announce` is called after each commit."""
 
-    `check_room` raises NoSpaceError when the disk is too full for edits, each of which keeps what
-    was: what is left then is for those who delete.
-    """
-
-    def __init__(
-        self, catalog: Catalog, announce: Callable[[], None], check_room: Callable[[], None]
-    ) -> None:
+    def __init__(self, catalog: Catalog, announce: Callable[[], None]) -> None:
         self._catalog = catalog
         self._announce = announce
-        self._check_room = check_room
 
     async def edit(self, sound_id: str, patch: dict[str, Any], *, rev: int) -> Step:
         """Change a sound that stands at `rev`; RevisionMismatchError when it does not."""
         values = checked(patch)
-        return await self._grow(_edit_one, sound_id, values, rev)
+        return await self._commit(_edit_one, sound_id, values, rev)
 
     async def edit_many(self, sound_ids: Sequence[str], patch: dict[str, Any]) -> Step:
         """Change sounds whatever they stand at, as one step; each succeeds or stays by itself."""
         values = checked(patch)
-        return await self._grow(_edit_many, sound_ids, values)
+        return await self._commit(_edit_many, sound_ids, values)
 
     async def trash(self, sound_ids: Sequence[str], *, rev: int | None = None) -> Step:
         """Put sounds in the trash: out of every list, until the step is undone."""
@@ -110,19 +102,15 @@ class Editing:
 
     async def undo(self, step: str) -> Step:
         """Give every sound of a step back what it had before, where nobody changed it since."""
-        return await self._grow(_undo, step)
+        return await self._commit(_undo, step)
 
     async def revert(self, sound_id: str, rev: int) -> Step:
         """Make a sound what it was at an earlier revision."""
-        return await self._grow(_revert, sound_id, rev)
+        return await self._commit(_revert, sound_id, rev)
 
     async def history(self, sound_id: str) -> list[dict[str, Any]]:
         """What a sound was, the latest first; each with when and by which step that ended."""
         return await self._catalog.read(_history, sound_id)
-
-    async def _grow(self, function: Callable[..., Step], *args: Any) -> Step:
-        await asyncio.to_thread(self._check_room)
-        return await self._commit(function, *args)
 
     async def _commit(self, function: Callable[..., Step], *args: Any) -> Step:
         done = await self._catalog.write(function, *args)
