@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 import requests
@@ -39,3 +39,14 @@ def test_dates_find_the_same_sounds_in_every_order(
                 given = {bound: asked, "sort": sort}
                 found = requests.get(f"{server}/list", params=given, timeout=10).json()
                 assert set(found) == expected, given
+
+
+def test_what_is_trashed_while_the_clock_is_in_1970_has_all_its_time(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = Api(server).upload(1, "a.wav")
+    with monkeypatch.context() as patched:
+        patched.setattr(feed, "now", lambda _connection: datetime(1970, 1, 1, tzinfo=UTC))
+        requests.delete(f"{server}/api/v1/sounds/{sound['id']}", timeout=10)
+    [kept] = requests.get(f"{server}/api/v1/trash", timeout=10).json()["results"]
+    assert kept["trashed"] >= sound["created"]

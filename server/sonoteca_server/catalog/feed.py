@@ -179,6 +179,12 @@ def now(connection: Connection) -> datetime:
     return moment.astimezone(UTC)
 
 
+def latest(connection: Connection) -> str:
+    """The moment of the latest change; empty where there was none."""
+    newest = select(changes.c.at).order_by(changes.c.seq.desc()).limit(1)
+    return connection.execute(newest).scalar() or ""
+
+
 def timestamp(at: datetime) -> str:
     """A moment as the catalogue keeps it: UTC in whole seconds, sortable as text."""
     return at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

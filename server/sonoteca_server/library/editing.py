@@ -197,14 +197,14 @@ def _edit_many(connection: Connection, sound_ids: Sequence[str], values: dict[st
 
 
 def _trash_many(connection: Connection, sound_ids: Sequence[str], rev: int | None) -> Step:
-    step = new_id()
+    step, moment = new_id(), _trash_moment(connection)
 
     def trash(sound_id: str) -> Edited:
         row = _present(connection, sound_id)
         if rev is not None and row.rev != rev:
             raise RevisionMismatchError(given=rev, present=_sound(row))
         sound = msgspec.structs.replace(_sound(row), rev=row.rev + 1)
-        return write(connection, row, sound, kind="trashed", step=step, trashed=_now())
+        return write(connection, row, sound, kind="trashed", step=step, trashed=moment)
 
     if rev is not None:  # then there is one, whose asker wants to know
         return Step(step, [trash(sound_id) for sound_id in sound_ids])
@@ -226,7 +226,7 @@ def _undo(connection: Connection, step: str) -> Step:
         if row.rev != before.rev + 1:
             raise ConflictError(f"“{row.name}” was edited again since; nothing of it was undone")
         # Back in the trash it has all its time again: that of the first time may be over.
-        trashed = None if before.trashed is None else _now()
+        trashed = None if before.trashed is None else _trash_moment(connection)
         return _bring_back(connection, row, before, again, trashed)
 
     by_id = {msgspec.json.decode(before.doc, type=Sound).id: before for before in rows}
@@ -349,6 +349,14 @@ def _or_error(sound_id: str, function: Callable[[str], Edited]) -> Edited:
 
 def _sound(row: SoundRow) -> Sound:
     return msgspec.json.decode(row.doc, type=Sound)
+
+
+def _trash_moment(connection: Connection) -> str:
+    """Now, or the moment of the latest change if that is later.
+
+    A machine that begins in 1970 would purge what went to the trash until it knew better.
+    """
+    return max(feed.timestamp(feed.now(connection)), feed.latest(connection))
 
 
 def _now() -> str:
