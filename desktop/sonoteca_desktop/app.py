@@ -16,7 +16,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication
 
 from sonoteca_desktop import settings
-from sonoteca_desktop.background import Bridge
+from sonoteca_desktop.background import Bridge, step_back
 from sonoteca_desktop.client import Client
 from sonoteca_desktop.handover import Call
 from sonoteca_desktop.models.awakening import Awakening
@@ -75,7 +75,7 @@ class Desktop(QObject):
         self.client = Client(server)
         folder.mkdir(parents=True, exist_ok=True)
         # First: who has it is the only one in this folder.
-        self.journal = Journal(self.places.journal)
+        self.journal = Journal(self.places.journal, self.bridge.tell)
         self.mirror = Mirror(self.places.mirror)
         self.heard = SoundCache(self.places.sounds, self.choices.cache_bytes)
         self.queue = TransferQueue(
@@ -83,6 +83,7 @@ class Desktop(QObject):
             self.client,
             changed=self.bridge.tell_transfers_changed,
             heard=self.heard,
+            begin=step_back,
         )
         self.keeper = Keeper(
             self.mirror,
@@ -167,7 +168,7 @@ class Desktop(QObject):
 
     def upload(self, paths: Iterable[Path]) -> None:
         """Upload files, and all WAVs of folders; looked through in the background."""
-        self.bridge.run(partial(gather, list(paths)), self.bridge.gathered.emit)
+        self.bridge.run(partial(self._take_in, list(paths)), self.bridge.gathered.emit)
 
     def answer(self, call: Call) -> None:
         """Do what a second start was asked for, in this window."""
@@ -267,10 +268,16 @@ class Desktop(QObject):
         if not self._closed:
             self.window.show_notice(sentence)
 
+    def _take_in(self, paths: list[Path]) -> Gathered:
+        """Find what to upload, and have it uploaded; off the window thread, for it reads disks."""
+        gathered = gather(paths)
+        if not self._closed:
+            self.queue.upload_all(gathered.files)
+        return gathered
+
     def _gathered(self, gathered: Gathered) -> None:
         if self._closed:
             return
-        self.queue.upload_all(gathered.files)
         if gathered.sentence:
             self.window.show_notice(gathered.sentence)
 

@@ -8,6 +8,8 @@ while a lambda would run in the worker and can freeze the window for good.
 from __future__ import annotations
 
 import gc
+import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -20,7 +22,20 @@ _SWEEP_MS = 2_000
 _ALL_EVERY = 15
 _CHANGES_MS = 100
 
+# Less is not felt when others keep all cores busy, too.
+_STEP = 10
+
 T = TypeVar("T")
+
+
+def step_back() -> None:
+    """Let the window's thread, and playing, go before the calling one and those that it starts.
+
+    What holds the window up while downloads are fast is the wait for a core. Only Linux has
+    priorities of single threads: elsewhere nothing happens.
+    """
+    if sys.platform == "linux":
+        os.nice(_STEP)
 
 
 class Sweeper(QObject):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import threading
 import weakref
@@ -38,6 +39,15 @@ def _options() -> list[tuple[int, int, int]]:
     ]
 
 
+@functools.cache
+def _grants(room: int) -> bool:
+    """Whether the system lets a socket have so much room for what nobody has read."""
+    with socket.socket() as probe:
+        with contextlib.suppress(OSError):  # some systems refuse, others give less
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        return probe.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= room
+
+
 class _Connections:
     """The connections of a line. Apart from it, so that a line goes with its last user."""
 
@@ -46,6 +56,7 @@ class _Connections:
         self._known: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
         self._time: object = None
         self._is_cut = False
+        self._room: int | None = None
 
     def make(self, kind: type[HTTPConnection], **facts: Any) -> HTTPConnection:
         """A connection that will be cut with the others."""
@@ -61,6 +72,11 @@ class _Connections:
         """From now on they can be cut by who knows this time, and by nobody else."""
         with self._lock:
             self._time, self._is_cut = time, False
+
+    def hold(self, room: int | None) -> None:
+        """From now on new ones hold so many bytes that nobody has read; None: as many as usual."""
+        # Less than is wanted would be slow on a long line, where the system knows best.
+        self._room = room if room is not None and _grants(room) else None
 
     def cut(self, time: object) -> None:
         """Shut them all down, those that are still to come in this time, too."""
@@ -79,6 +95,8 @@ class _Connections:
         connection = known()
         assert connection is not None, "its own method is being called"
         connect(connection)
+        if self._room is not None and isinstance(connection.sock, socket.socket):
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._room)
         with self._lock:
             if self._is_cut:
                 _shut(connection)
@@ -134,3 +152,17 @@ class Line(HTTPAdapter):
             yield partial(self._connections.cut, time)
         finally:
             self._connections.begin(None)
+
+    @contextlib.contextmanager
+    def holding(self, room: int) -> Iterator[None]:
+        """Meanwhile its connections hold at most about so many bytes that nobody has read.
+
+        They are of that time alone: idle ones of before and after are let go.
+        """
+        self._connections.hold(room)
+        self.close()
+        try:
+            yield
+        finally:
+            self._connections.hold(None)
+            self.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -22,27 +23,37 @@ from sonoteca_shared.errors import SonotecaError
 def main(argv: list[str] | None = None) -> int:
     """Run a command; its exit code."""
     given = vars(_parser().parse_args(argv))
-    command, file = given.pop("command"), given.pop("config")
-    action, yes = given.pop("action", None), given.pop("yes", False)
-    full, wav = given.pop("full", False), given.pop("wav", Path())
     try:
-        if command == "inspect":
-            for line in inspect(wav):
-                print(line)
-            return 0
-        settings, sources = load(given, file=file)
-        if command == "serve":
-            return _serve(settings)
-        if command == "worker":
-            return _work(settings)
-        if command == "db":
-            return database.run(action, settings, yes=yes)
-        if command == "verify":
-            return _verify(settings, full=full)
-        return _show(settings, sources)
+        code = _run(given.pop("command"), given)
+        sys.stdout.flush()
     except SonotecaError as error:
         print(f"sonoteca-server: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Who reads has had enough, as `head` has; what Python still holds has to go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _run(command: str, given: dict[str, Any]) -> int:
+    file = given.pop("config")
+    action, yes = given.pop("action", None), given.pop("yes", False)
+    full, wav = given.pop("full", False), given.pop("wav", Path())
+    if command == "inspect":
+        for line in inspect(wav):
+            print(line)
+        return 0
+    settings, sources = load(given, file=file)
+    if command == "serve":
+        return _serve(settings)
+    if command == "worker":
+        return _work(settings)
+    if command == "db":
+        return database.run(action, settings, yes=yes)
+    if command == "verify":
+        return _verify(settings, full=full)
+    return _show(settings, sources)
 
 
 def _serve(settings: Settings) -> int:

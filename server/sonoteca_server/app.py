@@ -15,12 +15,14 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy import select
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from sonoteca_server.catalog import Home
+from sonoteca_server.catalog import CatalogOlderError, Home
 from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.catalog.facets import FacetCounts
+from sonoteca_server.catalog.schema import objects
 from sonoteca_server.handlers import url_specs
 from sonoteca_server.handlers.handler import Handler, Running, Services, UnknownPath
 from sonoteca_server.job_handlers import fetching_parts, job_handlers
@@ -83,6 +85,12 @@ class Library:
                     f"{folder} holds recordings, but there is no catalogue in {home}: restore it "
                     "from a backup; an empty one would hide them all"
                 )
+            if self.blobs.empty and _knows_recordings(home):
+                raise CannotStartError(
+                    f"the catalogue in {home} knows recordings, but {folder} holds none: look "
+                    "whether --data is right and its disk there, or restore it from a backup; "
+                    "“db reset” begins anew, without them"
+                )
             self.catalog = home.open(self.blobs.ballast.give_up)
             self.blobs.ballast.keep()
         except OSError as error:
@@ -96,6 +104,17 @@ class Library:
         """Finish what is written and let others in."""
         self.catalog.close()
         os.close(self._lock)
+
+
+def _knows_recordings(home: Home) -> bool:
+    """Whether a catalogue names bytes; one of an older shape is not asked."""
+    if not home.exists():
+        return False
+    try:
+        with home.look() as connection:
+            return connection.execute(select(objects.c.seq).limit(1)).first() is not None
+    except CatalogOlderError:
+        return False
 
 
 def lock_folder(folder: Path) -> int:

@@ -48,8 +48,8 @@ def _remove(folder: Path, home: Home, *, again: bool, yes: bool) -> int:
                 return 1
             # Blobs first: a catalogue without blobs says what is missing, blobs without one say
             # nothing.
-            for name in ("blobs", "incoming", "uploads", "ballast"):
-                shutil.rmtree(folder / name, ignore_errors=True)
+            for name in ("blobs", "incoming", "uploads", "fetching", "ballast"):
+                _remove_folder(folder / name)
             home.drop()
             if again:
                 home.create()
@@ -58,6 +58,17 @@ def _remove(folder: Path, home: Home, *, again: bool, yes: bool) -> int:
             os.close(lock)
     _say(f"{'emptied' if again else 'destroyed'} the library in {folder}")
     return 0
+
+
+def _remove_folder(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass  # as good as removed
+    except OSError as error:
+        raise CannotStartError(
+            f"{error.filename} cannot be removed ({error.strerror}); the catalogue is still there"
+        ) from error
 
 
 def _confirmed(folder: Path, home: Home) -> bool:

@@ -7,7 +7,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -142,13 +142,30 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {name.removeprefix(PREFIX).lower(): environment[name] for name in sorted(ours)}
 
 
-def _converted(name: str, value: Any) -> Any:
-    kind = Settings.__annotations__[name]
-    converters = {"Path": Path, "int": int, "float": float, "str": str}
+# What each kind of setting is made by, from which values besides text, and what to call them.
+_KINDS: dict[str, tuple[Callable[[Any], Any], tuple[type, ...], str]] = {
+    "Path": (Path, (type(Path()),), "a path"),
+    "int": (int, (int,), "a whole number"),
+    "float": (float, (int, float), "a number"),
+    "str": (str, (), "text"),
+}
+
+
+def _typed(name: str, value: Any) -> Any:
+    """The value as its setting has it; what a file says has a kind already: `true` is no port."""
+    make, kinds, words = _KINDS[Settings.__annotations__[name]]
     try:
-        converted = converters[kind](value)
+        if type(value) not in (*kinds, str):
+            raise TypeError
+        return make(value)
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"“{name}” takes a number, not “{value}”") from error
+        raise SettingsError(f"“{name}” takes {words}, not “{value}”") from error
+
+
+def _converted(name: str, value: Any) -> Any:
+    if value == "" and name == "data":
+        raise SettingsError("“data” is the folder of the library, and cannot be empty")
+    converted = _typed(name, value)
     if isinstance(converted, int | float) and not 0 <= converted < math.inf:
         raise SettingsError(f"“{name}” cannot be less than 0, and has an end")
     if name == "port" and converted > _MAX_PORT:

@@ -72,6 +72,12 @@ def resident() -> int:
     return 1024 * int(status.partition("VmRSS:")[2].split()[0])
 
 
+def waited() -> float:
+    """Seconds for which the window's thread could have run and had no core."""
+    status = Path("/proc/self/task", str(threading.get_native_id()), "schedstat")
+    return int(status.read_text(encoding="ascii").split()[1]) / 1e9
+
+
 def say(name: str, gaps: list[float]) -> None:
     """The middle, the 99th in 100, the worst, and how many were over 40 ms."""
     cuts = statistics.quantiles(gaps, n=100)
@@ -99,7 +105,7 @@ def measure(client: Desktop, folder: Path, count: int) -> None:
     ticks.during(lambda: client.sounds.rowCount() == count)
     began = time.monotonic()
     say("at rest", ticks.during(lambda: time.monotonic() - began > IDLE_SECONDS))
-    before = resident()
+    before, waited_before = resident(), waited()
     client.queue.arrangement.set_at_once(AT_ONCE)
     sounds = [client.sounds.sound(row) for row in range(client.sounds.rowCount())]
     wanted = [sound for sound in sounds if sound is not None]
@@ -113,7 +119,8 @@ def measure(client: Desktop, folder: Path, count: int) -> None:
     say(f"{count} downloads", gaps)
     print(
         f"{size / 1e6 / seconds:.0f} MB/s, {count / seconds:.0f} files a second; memory before "
-        f"{before >> 20} MiB, after {resident() >> 20} MiB; {threading.active_count()} threads"
+        f"{before >> 20} MiB, after {resident() >> 20} MiB; {threading.active_count()} threads;"
+        f" the window waited {waited() - waited_before:.1f} s of {seconds:.1f} s for a core"
     )
 
 

@@ -1,14 +1,19 @@
-"""Garbage is collected in the window thread alone."""
+"""What the window thread does alone, how often it is told, and who leaves it the cores."""
 
 from __future__ import annotations
 
 import gc
+import os
+import sys
 import threading
 import weakref
+from pathlib import Path
 
+import pytest
 from pytestqt.qtbot import QtBot
 
 from sonoteca_desktop.background import Sweeper, Throttle
+from tests.kit.desktop import desktop
 
 
 class Ring:
@@ -66,3 +71,20 @@ def test_news_told_while_news_are_heard_are_not_lost(qtbot: QtBot) -> None:
     throttle.news.connect(hear)
     throttle.tell()
     qtbot.waitUntil(lambda: len(heard) == 5)
+
+
+def priority(thread: threading.Thread) -> int:
+    """How far a thread stands back behind others."""
+    assert thread.native_id is not None
+    return os.getpriority(os.PRIO_PROCESS, thread.native_id)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of single threads")
+def test_transfers_leave_the_cores_to_the_window(qtbot: QtBot, tmp_path: Path) -> None:
+    window = threading.main_thread()
+    before = priority(window)
+    with desktop(qtbot, "http://127.0.0.1:9", tmp_path):
+        workers = [each for each in threading.enumerate() if each.name.startswith("transfer-")]
+        assert workers
+        qtbot.waitUntil(lambda: all(priority(each) > before for each in workers))
+        assert priority(window) == before

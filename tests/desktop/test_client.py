@@ -315,3 +315,24 @@ def test_the_system_looks_whether_a_silent_line_is_dead(
     [line] = made
     assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def room_of(client: Client, path: str) -> int:
+    """How many bytes the system holds on a connection before anybody reads them."""
+    with client.get_from(path, 0) as response:
+        connection = response.raw.connection
+        assert connection is not None
+        room: int = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        while read_some(response):
+            pass
+    return room
+
+
+def test_connections_of_a_time_hold_little_and_those_of_before_and_after_as_usual(
+    server: FaultyServer, client: Client
+) -> None:
+    path = server.add(b"sound", "a.wav").links.file
+    usual = room_of(client, path)
+    with client.line.holding(64 << 10):
+        assert room_of(client, path) in (64 << 10, 2 * (64 << 10))  # Linux doubles it
+    assert room_of(client, path) == usual

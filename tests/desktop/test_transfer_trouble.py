@@ -3,13 +3,14 @@ from __future__ import annotations
 import random
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from sonoteca_desktop.transfers import queue as queue_module
 from sonoteca_desktop.transfers import target
-from sonoteca_desktop.transfers.journal import JournalError
+from sonoteca_desktop.transfers.journal import JournalError, Row
 from sonoteca_desktop.transfers.plan import PathBlockedError
 from sonoteca_desktop.transfers.queue import State
 from tests.kit.desk import Desk
@@ -347,7 +348,25 @@ def test_what_the_journal_missed_is_written_later(
     desk.until_state(key, State.RUNNING)
     with monkeypatch.context() as patch:
         patch.setattr(desk.journal, "save", refuse_to_write)
-        with pytest.raises(JournalError):
-            desk.queue.pause(key)
+        desk.queue.pause(key)
+        desk.until(lambda: "no room for the journal" in desk.told)
+    assert desk[key].state is State.PAUSED
     desk.restart()
     assert desk[key].state is State.PAUSED
+
+
+def test_nothing_is_asked_of_the_server_before_the_journal_knows_of_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = desk.journal.save
+    asked_before: list[int] = []
+
+    def save(rows: Iterable[Row]) -> None:
+        rows = list(rows)
+        if any(each.state is State.RUNNING and not each.durable for each in rows):
+            asked_before.append(len(desk.server.downloads()))
+        real(rows)
+
+    monkeypatch.setattr(desk.journal, "save", save)
+    first = desk.until_state(desk.fetch(DATA), State.DONE)
+    assert asked_before == [0], first

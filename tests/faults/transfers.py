@@ -41,8 +41,6 @@ from tests.kit.wavs import write_wav
 MIB = 1 << 20
 SIZE = 200 * MIB
 TWICE_AT_MOST = 16 * MIB
-TWICE_IN_SEGMENTS = 32 * MIB
-"""What lies in four sockets, too."""
 _RATE = 64 * MIB
 _LONGEST_S = 1.6
 _WAYS = {Kind.DOWNLOAD: "GET /data/", Kind.UPLOAD: "PATCH /files/"}
@@ -213,7 +211,7 @@ class Scene:
         self.run.arrived += 1
         twice = [count for count in again(kind, eras) if count]
         self.run.twice += [*twice, *[0] * (kills - len(twice))]
-        if max(twice, default=0) > (TWICE_IN_SEGMENTS if self.run.several else TWICE_AT_MOST):
+        if max(twice, default=0) > TWICE_AT_MOST:
             self.run.faults.append(f"{max(twice)} bytes went twice after one kill")
 
     @property

@@ -27,11 +27,12 @@ class Workplace:
         self.sounds.mkdir()
         self.changed = threading.Condition()
         self.changes = 0
+        self.told: list[str] = []
         self.running = False
         self.open()
 
     def open(self, *, start: bool = True) -> None:
-        self.journal = Journal(self.home / "transfers.db")
+        self.journal = Journal(self.home / "transfers.db", self.told.append)
         self.client = Client(self.url)
         self.queue = TransferQueue(
             self.journal, self.client, changed=self.note_change, heard=self.heard

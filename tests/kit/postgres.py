@@ -52,9 +52,14 @@ class Cluster:
                 f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"
             )
 
-    def clear(self) -> None:
-        """Empty what the test used: to make a database for each would be half a gigabyte."""
-        for name in self._used:
+    @property
+    def count(self) -> int:
+        """How many databases are in use."""
+        return len(self._used)
+
+    def clear(self, first: int) -> None:
+        """Empty all but the first so many: to make a database for each test would be half a GB."""
+        for name in self._used[first:]:
             with psycopg.connect(self.url(name), autocommit=True) as connection:
                 connection.execute(
                     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
@@ -62,8 +67,8 @@ class Cluster:
                 )
                 connection.execute("DROP SCHEMA public CASCADE")
                 connection.execute("CREATE SCHEMA public")
-        self._free += self._used
-        self._used = []
+        self._free += self._used[first:]
+        del self._used[first:]
 
     def _make(self) -> str:
         name = f"test_{len(self._used)}"
@@ -75,8 +80,9 @@ class Cluster:
 @pytest.fixture
 def postgres(cluster: Cluster) -> Iterator[Cluster]:
     """A PostgreSQL whose databases are this test's own."""
+    first = cluster.count  # those of fixtures that outlive the test
     yield cluster
-    cluster.clear()
+    cluster.clear(first)
 
 
 @pytest.fixture(scope="session")

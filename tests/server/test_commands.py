@@ -238,6 +238,12 @@ def test_settings_come_from_file_then_environment_then_flags(tmp_path: Path) -> 
         ({"SONOTECA_WEBHOOK_URL": "example.org"}, 'webhook_secret = "x"', "webhook_url"),
         ({"SONOTECA_WEBHOOK_SECRET": "whsec_x"}, "", "base64"),
         ({}, "colour = 1", "colour"),
+        ({}, "port = 82.5", "“port” takes a whole number, not “82.5”"),
+        ({}, "port = true", "“port” takes a whole number"),
+        ({}, "trash_s = true", "“trash_s” takes a number"),
+        ({}, 'host = ["::1"]', "“host” takes text"),
+        ({}, "data = 5", "“data” takes a path"),
+        ({"SONOTECA_DATA": ""}, "", "empty"),
         ({}, "not toml", "server.toml"),
     ],
 )
@@ -248,6 +254,20 @@ def test_a_setting_that_makes_no_sense_is_named(
     file.write_text(text)
     with pytest.raises(SettingsError, match=word):
         load({}, environment, file)
+
+
+@pytest.mark.parametrize("command", [("settings",), ("db", "dump")])
+def test_who_reads_only_the_beginning_is_told_of_no_error(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    words = ("--data", str(tmp_path))
+    assert run("db", "create", *words).returncode == 0
+    program = (sys.executable, "-m", "sonoteca_server", *command, *words)
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
 
 
 def test_settings_shows_values_and_sources(tmp_path: Path) -> None:

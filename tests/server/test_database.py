@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,9 @@ import pytest
 import requests
 
 from sonoteca_server.__main__ import main
+from sonoteca_server.app import CannotStartError
 from sonoteca_server.storage.local import LocalBlobs
+from sonoteca_shared.ids import new_id
 from tests.kit import postgres as kit
 from tests.kit.http import serve
 from tests.kit.wavs import Plan, build_wav
@@ -94,6 +98,55 @@ def test_recordings_without_their_catalogue_are_not_hidden(db: Run, tmp_path: Pa
     code, _, error = db("create")
     assert (code, "backup" in error) == (1, True)
     assert db("dump")[0] == 1  # and no empty one was made
+
+
+def test_a_catalogue_without_its_recordings_is_not_worked_with(
+    db: Run, tmp_path: Path, database: str
+) -> None:
+    with serve(tmp_path / "library", database=database) as server:
+        post(server, 1, "a.wav")
+    blobs = tmp_path / "library" / "blobs"
+    blobs.rename(tmp_path / "elsewhere")  # as when a disk is not mounted
+    with (
+        pytest.raises(CannotStartError, match="holds none"),
+        serve(tmp_path / "library", database=database),
+    ):
+        pass
+    blobs.rmdir()
+    (tmp_path / "elsewhere").rename(blobs)
+    with serve(tmp_path / "library", database=database) as server:
+        assert names(server) == ["a.wav"]
+    shutil.rmtree(blobs)
+    assert db("upgrade")[0] == 1
+    assert db("reset", "--yes")[0] == 0
+    with serve(tmp_path / "library", database=database) as server:
+        assert names(server) == []
+
+
+def test_nothing_of_a_library_is_left_that_was_destroyed(
+    db: Run, tmp_path: Path, database: str
+) -> None:
+    with serve(tmp_path / "library", database=database) as server:
+        post(server, 1, "a.wav")
+    (tmp_path / "library" / "fetching" / new_id()).write_bytes(b"half of a file")
+    assert db("destroy", "--yes")[0] == 0
+    left = {path.name for path in (tmp_path / "library").iterdir()}
+    assert left == {"server.lock", "workers.lock"}
+
+
+def test_what_cannot_be_removed_is_named_and_its_catalogue_kept(
+    db: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db("create")
+
+    def fail(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path / "aa"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", fail)
+        code, _, error = db("destroy", "--yes")
+    assert (code, "blobs/aa cannot be removed" in error) == (1, True)
+    assert db("upgrade")[0] == 0
 
 
 def test_a_dump_makes_the_catalogue_again(

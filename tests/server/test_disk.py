@@ -21,6 +21,7 @@ from sonoteca_server.storage import local
 from sonoteca_server.storage.local import LocalBlobs, make_folder
 from sonoteca_shared.errors import NoSpaceError
 from tests.kit.http import serve
+from tests.kit.small_disk import fill, small_disk
 from tests.kit.wait import until
 from tests.kit.wavs import Plan, build_wav, write_wav
 
@@ -116,6 +117,53 @@ def test_a_catalogue_that_cannot_grow_keeps_no_bytes_without_a_row(
     assert len(names) == [answer.status_code for answer in answers].count(201)
     whole = [path for path in files(tmp_path / "blobs") if path.stat().st_size == len(wav())]
     assert len(whole) == len(names)
+
+
+def test_edits_on_a_full_disk_leave_room_to_delete(tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "disk", size=64 << 20) as disk,
+        serve(disk / "library", min_free_bytes=1 << 20) as server,
+    ):
+        sounds = [post(server, wav(seed), f"{seed}.wav").json() for seed in range(3)]
+        paths = [f"{server}/api/v1/sounds/{sound['id']}" for sound in sounds]
+        until(lambda: all(map(has_peaks, paths)))
+        fill(disk / "others")
+        told = [edit(paths[number % 3], f"{number:05}" * 12_000) for number in range(100)]
+        assert set(told) == {200, 507}
+        assert told == sorted(told)
+        assert {add(server) for add in (collect, edit_all, refer)} == {507}
+        for path in paths:
+            assert requests.delete(path, timeout=10).status_code == 204
+            purged = requests.delete(path.replace("/sounds/", "/trash/"), timeout=10)
+            assert purged.status_code == 204
+
+
+def collect(server: str) -> int:
+    made = requests.post(f"{server}/api/v1/collections", json={"name": "rain"}, timeout=10)
+    return made.status_code
+
+
+def edit_all(server: str) -> int:
+    ids = [sound["id"] for sound in requests.get(f"{server}/info", timeout=10).json()]
+    batch = {"ids": ids, "patch": {"rating": 3}}
+    return requests.post(f"{server}/api/v1/sounds:batch", json=batch, timeout=10).status_code
+
+
+def refer(server: str) -> int:
+    [sound, *_] = requests.get(f"{server}/info", timeout=10).json()
+    again = {"name": "again.wav", "sha256": sound["sha256"]}
+    return requests.post(f"{server}/api/v1/sounds", json=again, timeout=10).status_code
+
+
+def has_peaks(sound: str) -> bool:
+    return requests.get(sound, timeout=10).json()["links"]["peaks"] is not None
+
+
+def edit(sound: str, description: str) -> int:
+    rev = requests.get(sound, timeout=10).headers["ETag"]
+    headers = {"If-Match": rev, "Content-Type": "application/merge-patch+json"}
+    patch = {"description": description}
+    return requests.patch(sound, json=patch, headers=headers, timeout=10).status_code
 
 
 def test_waveforms_come_when_there_is_room_again(

@@ -205,6 +205,17 @@ def test_history_tells_what_was_and_revert_goes_back(server: str) -> None:
     assert requests.post(path, json={"rev": 9}, timeout=10).status_code == 404
 
 
+def test_to_go_back_to_what_was_once_trashed_does_not_trash_it_again(server: str) -> None:
+    sound = edit(server, post(server, 1), description="one").json()
+    path = f"{server}/api/v1/sounds/{sound['id']}"
+    change = requests.delete(path, timeout=10).headers["Sonoteca-Change"]
+    requests.post(f"{server}/api/v1/undo", json={"change": change}, timeout=10)
+    edit(server, get(server, path.removeprefix(server)), description="two")
+    reverted = requests.post(f"{path}/revert", json={"rev": 3}, timeout=10).json()
+    assert (reverted["rev"], reverted["description"]) == (6, "one")
+    assert names(server) == ["1.wav"]
+
+
 def test_a_new_version_of_the_bytes_can_be_reverted(server: str) -> None:
     first = post(server, 1, "a.wav")
     data = build_wav(Plan(frames=500, channels=1, seed=2))

@@ -69,7 +69,13 @@ def test_our_own_page_may(server: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("DELETE", "/list", "GET, HEAD"), ("PUT", "/post", "POST"), ("POST", "/healthz", "GET, HEAD")],
+    [
+        ("DELETE", "/list", "GET, HEAD"),
+        ("PUT", "/post", "POST"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("PROPFIND", "/list", "GET, HEAD"),
+        ("TRACE", "/data/main", "PUT"),
+    ],
 )
 def test_a_method_that_is_not_taken_names_those_that_are(
     server: str, method: str, path: str, allowed: str

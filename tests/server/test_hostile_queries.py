@@ -155,6 +155,29 @@ def test_a_forged_cursor_is_no_way_in(filled: str, parts: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sort", "value"),
+    [
+        ("name", "a\0b"),
+        ("recorded", "\0"),
+        ("format", 7),
+        ("samplerate", 1 << 31),
+        ("rating", -(1 << 62)),
+        ("channels", 1.5),
+        ("size", 1e300),
+        ("duration", "1"),
+    ],
+)
+def test_a_cursor_whose_value_cannot_stand_in_its_order_is_refused(
+    server: str, sort: str, value: object
+) -> None:
+    for backward in (False, True):
+        parts = json.dumps([sort, False, value, 5, backward])
+        cursor = base64.urlsafe_b64encode(parts.encode()).decode().rstrip("=")
+        answer = requests.get(f"{server}/list", params={"cursor": cursor}, timeout=10)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad-request")
+
+
+@pytest.mark.parametrize(
     "query", ["%", "%zz", "a=%ff", "a=%ed%a0%80", "=", "&&&&", "name", "name=a&name=b", "%00=%00",
               ";", "a;b", "\x80", "name=%c0%af"],
 )  # fmt: skip

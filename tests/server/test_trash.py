@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 import requests
 
+from sonoteca_server.catalog.engines import home_of
+from sonoteca_server.catalog.schema import sounds
 from tests.kit.api import Api
 from tests.kit.http import serve
 from tests.kit.wait import until
@@ -29,9 +32,9 @@ def trash(api: Api, sound: dict[str, Any]) -> requests.Response:
 
 
 def test_what_was_trashed_last_comes_first_page_after_page(api: Api) -> None:
-    sounds = [api.upload(number) for number in range(5)]
+    uploaded = [api.upload(number) for number in range(5)]
     api.upload(9)
-    for sound in sounds:
+    for sound in uploaded:
         trash(api, sound)
     page = api.get("/trash?page_size=3")
     assert (page["count"], page["count_is_estimate"], page["previous"]) == (5, False, None)
@@ -59,6 +62,27 @@ def test_a_restored_sound_is_as_it_was_and_that_can_be_undone(api: Api) -> None:
     undone = api.post("/undo", change=answer.headers["Sonoteca-Change"])
     assert undone.json()["results"][0]["status"] == 200
     assert api.names() == []
+
+
+def test_who_undoes_a_restoring_late_finds_the_sound_in_the_trash_for_its_whole_time(
+    tmp_path: Path, database: str
+) -> None:
+    settings: dict[str, Any] = {"database": database, "trash_s": 1e9}
+    with serve(tmp_path, **settings) as server:
+        api = Api(server)
+        (sound,) = api.uploads(1)
+        trash(api, sound)
+    long_ago = sounds.update().values(trashed="2000-01-01T00:00:00Z")
+    catalog = home_of(database, tmp_path).open()
+    asyncio.run(catalog.write(lambda connection: connection.execute(long_ago).rowcount))
+    catalog.close()
+    with serve(tmp_path, **settings) as server:
+        api = Api(server)
+        restored = api.ask("POST", f"/trash/{sound['id']}/restore")
+        assert restored.status_code == 200
+        api.post("/undo", change=restored.headers["Sonoteca-Change"])
+        (trashed,) = api.get("/trash")["results"]
+        assert trashed["trashed"] > restored.json()["created"][:10]
 
 
 def test_a_name_that_is_taken_meanwhile_gets_a_number(api: Api) -> None:

@@ -241,6 +241,17 @@ def test_methods_that_a_proxy_would_not_let_through_come_as_post(server: str) ->
     assert (gone.status_code, gone.content) == (404, b"")
 
 
+@pytest.mark.parametrize("method", ["FOO", "TRACE", "prepare", "initialize", "take", "services"])
+@pytest.mark.parametrize("body", [b"", b"bytes"])
+def test_what_is_no_method_is_not_called(server: str, method: str, body: bytes) -> None:
+    url = create(server, 10)
+    for address in (url, f"{server}/files/"):
+        answer = ask("POST", address, body, X_HTTP_Method_Override=method, Upload_Length="5")
+        assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
+        assert "POST" in answer.headers["Allow"] or "PATCH" in answer.headers["Allow"]
+    assert offset(url) == 0
+
+
 def test_pieces_that_came_side_by_side_become_one_sound(server: str) -> None:
     data = wav()
     pieces = [data[:30_000], data[30_000:70_000], data[70_000:]]
@@ -353,6 +364,15 @@ def test_what_is_promised_to_open_uploads_is_not_promised_again(
         assert (answer.status_code, answer.json()["code"]) == (507, "no-space")
         assert ask("DELETE", url).status_code == 204
         create(server, 4_001)
+
+
+def test_a_length_that_is_told_later_has_to_fit_too(server: str) -> None:
+    urls = [create(server, Upload_Defer_Length="1") for _ in range(3)]
+    for url in urls:
+        answer = patch(url, 0, b"R", Upload_Length="9000000000000000000")
+        assert (answer.status_code, answer.json()["code"]) == (507, "no-space")
+        assert head(url).headers["Upload-Defer-Length"] == "1"
+    create(server, 100)
 
 
 def test_a_full_disk_is_said_before_the_body_and_what_came_is_kept(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from pathlib import Path
 
 from sonoteca_desktop.sync.mirror import Mirror
@@ -103,7 +104,7 @@ class Keeper:
     def pin(self, pins: Collection[Pin]) -> None:
         """Keep these from now on, over restarts too."""
         with self._lock:
-            self._journal.pin(self._queue.server, pins)
+            self._journal.soon(partial(self._journal.pin, self._queue.server, pins))
             self._pins |= frozenset(pins)
             self._stale = True
         self._changed()
@@ -112,7 +113,7 @@ class Keeper:
     def free(self, pins: Collection[Pin], sounds: Iterable[Sound] = ()) -> None:
         """Keep these no longer, and give their room back; of sounds, what was kept of them."""
         with self._lock:
-            self._journal.unpin(self._queue.server, pins)
+            self._journal.soon(partial(self._journal.unpin, self._queue.server, pins))
             self._pins -= frozenset(pins)
             self._freed |= {sound.sha256: sound for sound in sounds}
             self._stale = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 from sonoteca_desktop.transfers.bandwidth import Bandwidth
 from sonoteca_desktop.transfers.connections import MOST, Connections
@@ -18,7 +19,7 @@ AT_ONCE_MOST = MOST
 class Arrangement:
     """All of it is kept over restarts and applies at once; callable from any thread.
 
-    `tell` is called after an order changed.
+    `tell` is called after an order changed. Nothing here waits for the disk.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Arrangement:
         """Let at most so many transfers run at once."""
         if not 1 <= count <= AT_ONCE_MOST:
             raise ValueError(f"from 1 to {AT_ONCE_MOST} transfers can run at once")
-        self._journal.set_at_once(count)
+        self._journal.soon(partial(self._journal.set_at_once, count))
         with self._roster.changing():
             self._roster.at_once = count
             self._make_room()
@@ -82,17 +83,17 @@ class Arrangement:
     def set_limit(self, bytes_per_second: int | None) -> None:
         """Limit the speed of all transfers together; None lifts it."""
         self._bandwidth.set_limit(bytes_per_second)
-        self._journal.set_limit(bytes_per_second)
+        self._journal.soon(partial(self._journal.set_limit, bytes_per_second))
 
     def set_schedule(self, schedule: Schedule | None) -> None:
         """Let another speed limit hold at certain hours; None ends that."""
         self._bandwidth.set_schedule(schedule)
-        self._journal.set_schedule(schedule)
+        self._journal.soon(partial(self._journal.set_schedule, schedule))
 
     def set_several(self, *, several: bool) -> None:
         """Let big files come over several connections, or over one from now on."""
         self._connections.set_several(several=several)
-        self._journal.set_several(several=several)
+        self._journal.soon(partial(self._journal.set_several, several=several))
 
     def _reorder(self, rule: Callable[[list[int]], list[int]]) -> None:
         with self._roster.changing():

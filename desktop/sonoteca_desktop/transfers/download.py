@@ -20,7 +20,7 @@ from sonoteca_desktop.transfers.fetching import Fetcher, NoRangesError, Wanted
 from sonoteca_desktop.transfers.part import Part
 from sonoteca_desktop.transfers.plan import CorruptError
 from sonoteca_desktop.transfers.rangecache import RangeCache
-from sonoteca_desktop.transfers.segments import Segments
+from sonoteca_desktop.transfers.segments import Segments, is_big
 
 __all__ = ["Download", "Landed", "Wanted", "find_landed"]  # what those who carry one out need
 
@@ -123,9 +123,21 @@ class Download:
 
     def _crew(self, part: Part, cache: RangeCache | None, connections: Connections | None) -> Crew:
         def make(control: Control, flowing: Callable[[], None]) -> Fetcher:
-            return Fetcher(self._client, self._wanted, part, control, cache=cache, flowing=flowing)
+            return Fetcher(
+                self._client,
+                self._wanted,
+                part,
+                control,
+                cache=cache,
+                flowing=flowing,
+                shared=self._is_shared(connections),
+            )
 
         return Crew(self._control, part, connections, make, self._client.leave)
+
+    def _is_shared(self, connections: Connections | None) -> bool:
+        several = connections is not None and connections.several
+        return several and is_big(self._wanted.size)
 
     def _verify(self, part: Part) -> str:
         """Nothing, or what is to be told of it; or an error, where it is not what it should be."""

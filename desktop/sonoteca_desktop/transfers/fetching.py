@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,10 @@ from sonoteca_shared.errors import SonotecaError
 
 # What has arrived is taken at once; more of it at a time costs a tenth less than 256 KiB. It has to
 # be less than the least that is taken from a segment: what is on its way must not be given away.
-BLOCK = 1 << 20
+BLOCK = 512 << 10
+# A kill costs what is not synced, what each connection has in hand, and what its socket holds,
+# which may be twice this: 8 MiB, 4 * 0.5 MiB and 4 * 1.25 MiB are less than 16 MiB.
+ROOM = 640 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Fetcher:
     """Fetches one segment after another, as long as there is one to take.
 
     `flowing` is called whenever a part that was asked for comes in. What was heard already is taken
-    from `cache`.
+    from `cache`. `shared`: others may fetch the same file, over connections of their own.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Fetcher:
         *,
         cache: RangeCache | None,
         flowing: Callable[[], None] = lambda: None,
+        shared: bool = False,
     ) -> None:
         self._client = client
         self._wanted = wanted
@@ -63,9 +68,15 @@ class Fetcher:
         self._control = control
         self._cache = cache
         self._flowing = flowing
+        self._shared = shared
 
     def work(self) -> None:
         """Fetch until there is nothing to take."""
+        line = self._client.line
+        with line.holding(ROOM) if self._shared else contextlib.nullcontext():
+            self._work()
+
+    def _work(self) -> None:
         while (segment := self._part.take()) is not None:
             try:
                 while self._part.segments[segment.start].left:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +18,7 @@ import msgspec
 
 from sonoteca_desktop.transfers.plan import Kind, PathBlockedError, State
 from sonoteca_desktop.transfers.schedule import Schedule
+from sonoteca_desktop.transfers.scribe import Scribe, Write
 
 # Each step brings a list of the version before to the next one.
 _STEPS = (
@@ -95,7 +98,7 @@ class Pin:
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """One transfer, as it is remembered. Its key is 0 until it is in the journal."""
+    """One transfer, as it is remembered. Its key is 0 until the journal has given it one."""
 
     key: int = 0
     kind: Kind
@@ -155,6 +158,7 @@ class Row:
 
 
 _COLUMNS = tuple(field.name for field in fields(Row))
+_facts = attrgetter(*_COLUMNS)
 # Built from our own column names alone.
 _STORE = (
     f"INSERT INTO transfers ({', '.join(_COLUMNS)})"  # noqa: S608
@@ -176,11 +180,16 @@ _PAUSE_S = 0.1
 
 
 class Journal:
-    """The file of transfers; one process at a time, any of its threads."""
+    """The file of transfers; one process at a time, any of its threads.
 
-    def __init__(self, path: Path) -> None:
+    All calls wait for the disk but `new_key` and `soon`. `told` hears, from any thread, why what
+    is to be written soon cannot be.
+    """
+
+    def __init__(self, path: Path, told: Callable[[str], None] = lambda _: None) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._scribe = Scribe(told)
         for left in reversed(range(_TRIES)):
             try:
                 self._connect()
@@ -193,16 +202,22 @@ class Journal:
                     raise JournalError(self._explain(error)) from error
                 time.sleep(_PAUSE_S)
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def new_key(self) -> int:
+        """The key of a new transfer: of those that were ever in the list, none had it."""
+        return next(self._keys)
+
+    def soon(self, write: Write) -> None:
+        """Have something written in a thread of its own, after what was asked for so before."""
+        self._scribe.soon(write)
+
+    def add(self, rows: Sequence[Row]) -> None:
         """Remember new transfers; each gets its key."""
-        with self._lock, self._transaction() as database:
-            for row in rows:
-                cursor = database.execute(_STORE, (None, *_values(row)[1:]))
-                assert cursor.lastrowid is not None
-                row.key = cursor.lastrowid
+        for row in rows:
+            row.key = self.new_key()
+        self.save(rows)
 
     def save(self, rows: Iterable[Row]) -> None:
-        """Remember how transfers stand now; on disk on return."""
+        """Remember how transfers stand now, new ones too; on disk on return."""
         with self._lock, self._transaction() as database:
             database.executemany(_STORE, [_values(row) for row in rows])
 
@@ -279,7 +294,8 @@ class Journal:
         self._set(_SEVERAL, "yes" if several else "")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Write what still waits for it, and let go of the file."""
+        self._scribe.close()
         with self._lock:
             self._database.close()
 
@@ -318,6 +334,8 @@ class Journal:
                 for statement in step.split(";"):
                     database.execute(statement)
             database.execute(f"PRAGMA user_version = {len(_STEPS)}")
+            given = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'transfers'")
+            self._keys = itertools.count(1 + next((last for (last,) in given), 0))
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -341,7 +359,7 @@ def _is_about_reading(error: BaseException) -> bool:
 
 
 def _values(row: Row) -> tuple[object, ...]:
-    return tuple(os.fsencode(value) if isinstance(value, Path) else value for value in astuple(row))
+    return tuple(os.fsencode(value) if isinstance(value, Path) else value for value in _facts(row))
 
 
 def _row(values: Iterable[object]) -> Row:

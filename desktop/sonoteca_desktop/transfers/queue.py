@@ -1,7 +1,9 @@
 """The transfers of this desktop: start, pause, resume, cancel, retry; who carries them out.
 
 A few worker threads take what is to be done from the roster; each carries out one transfer at a
-time. A change of state is in the journal before anybody is told of it.
+time. What a worker changes is in the journal before anybody is told of it, and so is all that was
+asked for before. What a user asks for shows at once, and is written in a thread of the journal: who
+asks never waits for the disk.
 """
 
 from __future__ import annotations
@@ -53,9 +55,12 @@ _ON_THE_LINE = frozenset({State.PREPARING, State.RUNNING})
 class TransferQueue:
     """All uploads and downloads with one server; callable from any thread.
 
+    What waits for the disk says so; all else is memory alone, and in the journal a moment later.
+
     Uploads go into one repository, downloads come from wherever the sounds are.
     `changed` is called, from any thread, after a transfer came, went or changed its state; how far
-    each has come is in `snapshot`. Their order and how fast they may be is `arrangement`.
+    each has come is in `snapshot`. Their order and how fast they may be is `arrangement`. Each
+    worker thread calls `begin` first.
     """
 
     def __init__(
@@ -67,9 +72,11 @@ class TransferQueue:
         heard: SoundCache | None = None,
         at_once: int = AT_ONCE,
         repository: str = "main",
+        begin: Callable[[], None] = lambda: None,
     ) -> None:
         self._journal = journal
         self._changed = changed
+        self._prepare_worker = begin
         self._chance = random.SystemRandom()
         self._bandwidth = Bandwidth(journal.limit(), journal.schedule())
         self._threads: list[threading.Thread] = []
@@ -77,7 +84,7 @@ class TransferQueue:
         self._roster = Roster(journal, self.server, journal.at_once() or at_once)
         connections = Connections(several=journal.several())
         self.arrangement = Arrangement(
-            journal, self._roster, self._bandwidth, connections, tell=self._tell
+            journal, self._roster, self._bandwidth, connections, tell=self._tell_first
         )
         self._carrier = Carrier(
             client, self._roster, connections, heard=heard, repository=repository
@@ -98,10 +105,10 @@ class TransferQueue:
         ]
         for thread in self._threads:
             thread.start()
-        self._changed()
+        self._tell_first()
 
     def stop(self) -> None:
-        """End all work within a moment; the journal keeps where everything stands."""
+        """End all work within a moment; the journal has where everything stands on return."""
         self._roster.close()
         deadline = time.monotonic() + _GRACE
         for thread in self._threads:
@@ -115,7 +122,7 @@ class TransferQueue:
         return self.download_all([sound], folder)[0]
 
     def download_all(self, sounds: Iterable[Sound], folder: Path) -> list[int]:
-        """Fetch many sounds into a folder, in one write of the journal."""
+        """Fetch many sounds into a folder."""
         place = _absolute(folder)
         return self._add([orders.download(self.server, sound, place) for sound in sounds])
 
@@ -140,7 +147,7 @@ class TransferQueue:
         return self.upload_all([(path, folder)])[0]
 
     def upload_all(self, files: Iterable[tuple[Path, str]]) -> list[int]:
-        """Send many files, each into its folder of the library, in one write of the journal."""
+        """Send many files, each into its folder of the library; looks at each for its size."""
         return self._add(
             [orders.upload(self.server, _absolute(path), folder) for path, folder in files]
         )
@@ -224,7 +231,6 @@ class TransferQueue:
 
     def _add(self, rows: list[Row]) -> list[int]:
         keys = self._roster.add(rows)
-        self._changed()
         self._ask(Event.RETRY, set(keys))  # what was in the list before, and came to nothing
         return keys
 
@@ -244,7 +250,7 @@ class TransferQueue:
                     roster.hold_no_longer()
                 elif event is Event.PAUSE and entry.control is not None:
                     entry.control.stop()
-        self._tell()
+        self._tell_first()
 
     def _remove(self, wanted: Callable[[Entry], bool]) -> None:
         with self._roster.changing():
@@ -254,15 +260,22 @@ class TransferQueue:
                 self._roster.remove(entry)
                 if entry.control is not None:
                     entry.control.stop()
-        self._tell()
+        self._tell_first()
+
+    def _tell_first(self) -> None:
+        """Something was asked for: those who show it hear of it before the disk does."""
+        self._changed()
+        self._journal.soon(self._tell)
 
     def _tell(self) -> None:
+        """Something has happened: it is on the disk before anybody hears of it."""
         if self._roster.write():
             self._changed()
 
     # The workers.
 
     def _work(self) -> None:
+        self._prepare_worker()
         while (entry := self._roster.next()) is not None:
             try:
                 self._handle(entry)
@@ -356,6 +369,7 @@ class TransferQueue:
 
     def _clear_up(self, entry: Entry) -> None:
         """A removed transfer takes with it what came of it so far, here or on the server."""
+        self._roster.write()  # first: what is gone must not be asked for again after a kill
         if entry.row.state is State.DONE or self._carrier.give_up(entry.row):
             self._roster.forget(entry)
         else:

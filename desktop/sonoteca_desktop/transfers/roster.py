@@ -29,9 +29,8 @@ BUSY = frozenset(State) - _ENDED - {State.PAUSED, State.BLOCKED}
 class Roster:
     """The list of transfers; callable from any thread.
 
-    `at_once` of them may run at once; set it inside `changing`. Reading never waits for the disk:
-    what has changed is written down by `write`, by whoever changed it, and what others changed
-    meanwhile goes with it.
+    `at_once` of them may run at once; set it inside `changing`. Reading and changing never wait for
+    the disk: what has changed is written down by `write`, all of it by whoever comes first.
     """
 
     def __init__(self, journal: Journal, server: str, at_once: int) -> None:
@@ -113,19 +112,17 @@ class Roster:
 
     def add(self, rows: list[Row]) -> list[int]:
         """Take in new transfers; one that is on its way already is not added again."""
-        with self._news:
-            unfinished = [each.row for each in self._shown() if each.row.state is not State.DONE]
-        same = {_sameness(row): row for row in unfinished}
-        rows = [same.setdefault(_sameness(row), row) for row in rows]
-        fresh = list({id(row): row for row in rows if not row.key}.values())
-        with self._news:
-            last = max((each.row.place for each in self._entries.values()), default=0)
-        for place, row in enumerate(fresh, last + 1):
-            row.place = place
-        self._journal.add(fresh)
         with self.changing():
-            for row in fresh:
-                self._take_up(row)
+            unfinished = [each.row for each in self._shown() if each.row.state is not State.DONE]
+            same = {_sameness(row): row for row in unfinished}
+            rows = [same.setdefault(_sameness(row), row) for row in rows]
+            place = max((each.row.place for each in self._entries.values()), default=0)
+            for row in rows:
+                if not row.key:
+                    place += 1
+                    row.key, row.place = self._journal.new_key(), place
+                    self._take_up(row)
+                    self._unwritten[row.key] = row
         return [row.key for row in rows]
 
     @contextmanager
@@ -247,7 +244,6 @@ class Roster:
             for entry in self._entries.values():
                 if after(entry.row.state, Event.RESTART) is not entry.row.state:
                     self.step(entry, Event.RESTART)
-        self.write()
 
     def write(self) -> bool:
         """Bring the journal up to date; whether there was anything to write."""

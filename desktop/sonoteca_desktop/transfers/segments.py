@@ -23,6 +23,11 @@ LEAST: Final = 8 << 20
 """Nobody takes less than this from a segment that somebody else is fetching."""
 
 
+def is_big(size: int) -> bool:
+    """Whether a file of this size is worth several connections."""
+    return size >= BIG
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """The bytes from `start` up to `end`, which come one after another over one connection."""
@@ -62,7 +67,7 @@ class Segments:
     @classmethod
     def begin(cls, size: int, *, several: bool = False) -> Segments:
         """A file of which nothing has come; in several segments if allowed and worth it."""
-        count = AT_ONCE if several and size >= BIG else 1
+        count = AT_ONCE if several and is_big(size) else 1
         marks = [size * number // count for number in range(count + 1)]
         return cls(tuple(Segment(start, end, start, start) for start, end in pairwise(marks)))
 
@@ -136,7 +141,7 @@ class Segments:
             mine = replace(free, taken=True)
             return self._with(mine), mine
         longest = max(self, key=lambda each: each.left)
-        if self.size < BIG or longest.left < 2 * LEAST:
+        if not is_big(self.size) or longest.left < 2 * LEAST:
             return None
         middle = longest.at + longest.left // 2
         mine = Segment(middle, longest.end, middle, middle, taken=True)

@@ -8,14 +8,15 @@ from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
-    ScalarSelect,
     Select,
     and_,
     exists,
     false,
     func,
+    literal,
     not_,
     or_,
     select,
@@ -69,7 +70,9 @@ _COUNTS = {
 _LAST = "\U0010ffff"
 
 Seqs = Select[*tuple[Any, ...]]
-Number = ScalarSelect[Any]
+Number = ColumnElement[Any]
+# Behind the numbers of all sounds.
+_NO_END = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +154,20 @@ def between(column: ColumnElement[Any], span: Span) -> ColumnElement[bool]:
 def _created_between(term: Term) -> tuple[Number | None, Number | None]:
     """Which numbers the sounds have that were created in a span: numbers follow the clock.
 
-    But for when it is set back, by less than a day: the rows decide.
+    But for when it is set back, by less than two days: the rows decide, and what lies behind these
+    bounds was created that long before or after. When it was set back further, whoever asks has to
+    leave these out.
     """
     if not isinstance(term, Span) or term.field != "date":
         return None, None
     created, seq, after, until = sounds.c.created, sounds.c.seq, None, None
-    if isinstance(term.low, str) and (low := _shifted(term.low, -1)):
-        first = select(seq).where(created >= low, _PRESENT).order_by(created, seq).limit(1)
-        after = first.scalar_subquery()
-    if isinstance(term.high, str) and (high := _shifted(term.high, 1)):
-        last = select(seq).where(created <= high, _PRESENT)
-        until = last.order_by(created.desc(), seq.desc()).limit(1).scalar_subquery()
+    if isinstance(term.low, str) and (low := _shifted(term.low, -2)):
+        last = select(seq).where(created < low, _PRESENT)
+        last = last.order_by(created.desc(), seq.desc()).limit(1)
+        after = func.coalesce(last.scalar_subquery(), 0)
+    if isinstance(term.high, str) and (high := _shifted(term.high, 3)):
+        first = select(seq).where(created > high, _PRESENT).order_by(created, seq).limit(1)
+        until = func.coalesce(first.scalar_subquery(), literal(_NO_END, BigInteger))
     return after, until
 
 

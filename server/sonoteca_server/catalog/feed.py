@@ -12,7 +12,7 @@ import base64
 import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -103,7 +103,7 @@ def renew(connection: Connection) -> None:
 def append(connection: Connection, kind: str, subject: str, rev: int, at: str) -> int:
     """Note a change; its number, by which a sound knows its latest."""
     values = {"type": kind, "subject": subject, "rev": rev, "at": at}
-    key = connection.execute(changes.insert().values(values)).inserted_primary_key
+    key = connection.execute(changes.insert(), values).inserted_primary_key
     assert key is not None
     return int(key[0])
 
@@ -179,9 +179,37 @@ def now(connection: Connection) -> datetime:
     return moment.astimezone(UTC)
 
 
+def latest(connection: Connection) -> str:
+    """The moment of the latest change; empty where there was none."""
+    newest = select(changes.c.at).order_by(changes.c.seq.desc()).limit(1)
+    return connection.execute(newest).scalar() or ""
+
+
 def timestamp(at: datetime) -> str:
     """A moment as the catalogue keeps it: UTC in whole seconds, sortable as text."""
     return at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def note_clock(connection: Connection, at: str) -> None:
+    """Note it when the moment of a new sound lies two days or more before that of the latest."""
+    latest = connection.execute(_LATEST).scalar()
+    if latest is not None and _day(latest) - _day(at) > _A_DAY and not was_set_back(connection):
+        _set(connection, _SET_BACK, at)
+
+
+def _day(at: str) -> date:
+    return date.fromisoformat(at[:10])
+
+
+def was_set_back(connection: Connection) -> bool:
+    """Whether sounds are not numbered in the order of their moments, as the clock was set back."""
+    return connection.execute(_WAS_SET_BACK).first() is not None
+
+
+_A_DAY = timedelta(days=1)
+_SET_BACK = "clock-set-back"
+_LATEST = select(sounds.c.created).order_by(sounds.c.seq.desc()).limit(1)
+_WAS_SET_BACK = select(facts.c.value).where(facts.c.name == _SET_BACK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, or_, select
 
+from sonoteca_server.catalog import feed
 from sonoteca_server.catalog.conditions import Asker, Condition, conditions, seqs_where, together
 from sonoteca_server.catalog.constructs import Named, Unindexed
 from sonoteca_server.catalog.schema import repositories, sounds
@@ -45,7 +46,11 @@ def asked_of(
     """All that the filter asks, as conditions that must all hold."""
     term = And(tuple(_terms(wanted)))
     dialect = connection.dialect.name
-    return [*_places(wanted), *conditions(term, wanted.asker, dialect, walked)]
+    asked = [*_places(wanted), *conditions(term, wanted.asker, dialect, walked)]
+    bounded = any(one.after is not None or one.until is not None for one in asked)
+    if bounded and feed.was_set_back(connection):
+        return [replace(one, after=None, until=None) for one in asked]
+    return asked
 
 
 def _terms(wanted: SoundFilter) -> Iterator[Term]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import Column, ColumnElement
+from sqlalchemy import BigInteger, Column, ColumnElement
 
 from sonoteca_server.catalog.constructs import Unindexed
 from sonoteca_server.catalog.schema import sounds
@@ -38,7 +38,8 @@ SORTS: dict[str, Column[Any]] = {
 }
 # Sounds that have no value of these come last, whichever way they are sorted.
 _OPTIONAL = frozenset({"loudness", "peak", "rating", "recorded"})
-_TEXTS = frozenset({"name", "folder", "format", "container", "recorded"})
+# What PostgreSQL compares an INTEGER with.
+_MOST = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,12 @@ def _fits(sort: str, value: Any) -> bool:
         return False
     if value is None:
         return sort in _OPTIONAL
-    return isinstance(value, str) == (sort in _TEXTS)
+    column = SORTS[sort].type
+    if column.python_type is str:
+        return isinstance(value, str) and "\0" not in value
+    if column.python_type is float:
+        return isinstance(value, int | float)
+    return isinstance(value, int) and (isinstance(column, BigInteger) or abs(value) <= _MOST)
 
 
 def _not_ours() -> BadRequestError:

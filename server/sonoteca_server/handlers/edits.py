@@ -85,6 +85,9 @@ class EditableSoundHandler(JsonHandler, SoundHandler):
 class BatchHandler(JsonHandler):
     """`sounds:batch`: a result for each sound, and one step that undoes them together."""
 
+    def check_disk(self) -> None:
+        """Only its body says whether it deletes."""
+
     async def post(self) -> None:
         batch = read_json(self, Batch, JSON)
         check_ids(batch.ids)
@@ -93,6 +96,7 @@ class BatchHandler(JsonHandler):
         if batch.patch is None:
             step = await self.services.editing.trash(batch.ids)
         else:
+            super().check_disk()
             step = await self.services.editing.edit_many(batch.ids, batch.patch)
         answer_step(self, step)
 

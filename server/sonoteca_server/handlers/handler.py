@@ -50,6 +50,7 @@ from sonoteca_shared.errors import NotFoundError, SonotecaError
 
 JSON = "application/json"
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_ADDING = ("POST", "PUT", "PATCH")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 _Method = Callable[..., Awaitable[None] | None]
@@ -138,6 +139,8 @@ class Handler(RequestHandler):
             self.services.running.begin(self)
             self.guard()
             self.check_coding()
+            if self.request.method in _ADDING:
+                self.check_disk()
             await self.begin()
         except StreamClosedError:
             raise  # the client left: there is nobody to tell
@@ -175,6 +178,10 @@ class Handler(RequestHandler):
         coding = self.request.headers.get("Content-Encoding", "identity")
         if self.has_body and coding.strip().lower() != "identity":
             raise MediaTypeError(f"send the body as it is, not as “{coding[:100]}”")
+
+    def check_disk(self) -> None:
+        """Refuse what adds to a library on a disk that is full: what is left is for deleting."""
+        self.services.blobs.ballast.check_half()
 
     def guard(self) -> None:
         """Refuse what a web page of another site could send through its reader's browser."""
@@ -216,8 +223,11 @@ class Handler(RequestHandler):
         self.finish(data)
 
     def _not_taken(self, *_args: str, **_kwargs: str) -> None:
+        raise self._refusal_of_method()
+
+    def _refusal_of_method(self) -> MethodNotAllowedError:
         allowed = [m for m in _METHODS if getattr(type(self), m.lower()) is not Handler._not_taken]
-        raise MethodNotAllowedError(str(self.request.method), allowed)
+        return MethodNotAllowedError(str(self.request.method), allowed)
 
     head: _Method = _not_taken
     get: _Method = _not_taken
@@ -244,6 +254,9 @@ class Handler(RequestHandler):
             status, code, detail = int(status_of(error)), error.code, str(error)
         else:
             status, code, detail = status_code, _code_of(status_code), _detail_of(error)
+            if status == HTTPStatus.METHOD_NOT_ALLOWED:  # of a method that is none of HTTP's
+                error = self._refusal_of_method()
+                code, detail = error.code, str(error)
             # Tornado's own refusals come before the end of the request is read.
             self.set_header("Connection", "close")
         self.set_status(status)

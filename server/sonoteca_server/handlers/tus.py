@@ -50,6 +50,9 @@ class TusHandler(ReceivingHandler):
         await super().prepare()
 
     async def begin(self) -> None:
+        if self.request.method not in self.SUPPORTED_METHODS:
+            # Tornado has checked the method that was sent, and calls what the other one is named.
+            self._not_taken()
         if self.request.method == "OPTIONS":
             return
         if self.request.headers.get("Tus-Resumable") != tus.VERSION:
@@ -238,10 +241,14 @@ class UploadPartHandler(TusHandler):
         offset = tus.parse_offset(headers)
         length = tus.parse_count(headers, "Upload-Length")
         self.check_limit(length)
+        uploads = self.services.uploads
         held = await self.hold(self.path_args[0])
         try:
+            open_ended = held.record.upload.length is None
             held.begin_append(offset, self.told_length or 0, length)
             check = partial(asyncio.to_thread, self.check_room, self.told_length or 0)
+            if open_ended and length is not None:
+                check = partial(uploads.check_fits, length - offset, self.check_room)
             await self.with_room(check)
             return self.open_upload(held)
         except BaseException:

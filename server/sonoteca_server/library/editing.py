@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from sonoteca_server.catalog import Catalog, feed
 from sonoteca_server.catalog.schema import revisions, sounds
@@ -36,6 +36,11 @@ SoundRow = Row[*tuple[Any, ...]]
 
 # Of these only line ends and tabs mean something in a text.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+# Made once: for each sound of a batch it would cost more than to carry it out.
+_PRESENT = select(sounds).where(sounds.c.id == bindparam("id"), sounds.c.trashed.is_(None))
+_CHANGE = sounds.update().where(sounds.c.seq == bindparam("one"))
 
 
 class RevisionMismatchError(SonotecaError):
@@ -192,14 +197,14 @@ def _edit_many(connection: Connection, sound_ids: Sequence[str], values: dict[st
 
 
 def _trash_many(connection: Connection, sound_ids: Sequence[str], rev: int | None) -> Step:
-    step = new_id()
+    step, moment = new_id(), _trash_moment(connection)
 
     def trash(sound_id: str) -> Edited:
         row = _present(connection, sound_id)
         if rev is not None and row.rev != rev:
             raise RevisionMismatchError(given=rev, present=_sound(row))
         sound = msgspec.structs.replace(_sound(row), rev=row.rev + 1)
-        return write(connection, row, sound, kind="trashed", step=step, trashed=_now())
+        return write(connection, row, sound, kind="trashed", step=step, trashed=moment)
 
     if rev is not None:  # then there is one, whose asker wants to know
         return Step(step, [trash(sound_id) for sound_id in sound_ids])
@@ -220,7 +225,9 @@ def _undo(connection: Connection, step: str) -> Step:
         row = connection.execute(select(sounds).where(sounds.c.seq == before.sound)).one()
         if row.rev != before.rev + 1:
             raise ConflictError(f"“{row.name}” was edited again since; nothing of it was undone")
-        return _bring_back(connection, row, before, again)
+        # Back in the trash it has all its time again: that of the first time may be over.
+        trashed = None if before.trashed is None else _trash_moment(connection)
+        return _bring_back(connection, row, before, again, trashed)
 
     by_id = {msgspec.json.decode(before.doc, type=Sound).id: before for before in rows}
     return Step(again, [_or_error(sound_id, lambda one: undo(by_id[one])) for sound_id in by_id])
@@ -234,7 +241,8 @@ def _revert(connection: Connection, sound_id: str, rev: int) -> Step:
     if before is None:
         raise NotFoundError(f"“{row.name}” has no earlier revision {rev}")
     step = new_id()
-    return Step(step, [_bring_back(connection, row, before, step)])
+    # To go back to what it was while it lay in the trash does not throw it away.
+    return Step(step, [_bring_back(connection, row, before, step, None)])
 
 
 def _history(connection: Connection, sound_id: str) -> list[dict[str, Any]]:
@@ -259,25 +267,28 @@ def _change(connection: Connection, row: SoundRow, values: dict[str, Any], step:
     sound = msgspec.structs.replace(before, **values)
     if sound == before:
         return Edited(before.id, row.doc)
-    _free_place(connection, row, sound)
+    if (sound.folder, sound.name) != (row.folder, row.name):
+        _free_place(connection, row, sound)
     sound = msgspec.structs.replace(sound, rev=row.rev + 1)
     return write(connection, row, sound, kind="changed", step=step, trashed=None)
 
 
-def _bring_back(connection: Connection, row: SoundRow, before: SoundRow, step: str) -> Edited:
+def _bring_back(
+    connection: Connection, row: SoundRow, before: SoundRow, step: str, trashed: str | None
+) -> Edited:
     sound = msgspec.json.decode(before.doc, type=Sound)
-    if before.trashed is None:
+    if trashed is None:
         _free_place(connection, row, sound)
     # Waveform and loudness may have come since: what was computed is not what was edited.
     sound = analysis_rows.with_computed(connection, before.object, sound)
     sound = msgspec.structs.replace(sound, rev=row.rev + 1)
     kind = "changed"
-    if row.trashed is not None and before.trashed is None:
+    if row.trashed is not None and trashed is None:
         kind = "restored"
-    elif before.trashed is not None:
+    elif trashed is not None:
         kind = "trashed"
     return write(
-        connection, row, sound, kind=kind, step=step, trashed=before.trashed, content=before.object
+        connection, row, sound, kind=kind, step=step, trashed=trashed, content=before.object
     )
 
 
@@ -295,25 +306,16 @@ def write(
     now = _now()
     file = routes.content_path(sound.repository, sound.sha256, sound.name)
     sound = msgspec.structs.replace(sound, links=msgspec.structs.replace(sound.links, file=file))
-    connection.execute(
-        revisions.insert().values(
-            sound=row.seq,
-            rev=row.rev,
-            step=step,
-            kind=kind,
-            at=now,
-            object=row.object,
-            trashed=row.trashed,
-            doc=row.doc,
-        )
-    )
+    was = {"sound": row.seq, "object": row.object}
+    was |= {name: getattr(row, name) for name in ("rev", "trashed", "doc")}
+    connection.execute(revisions.insert(), was | {"step": step, "kind": kind, "at": now})
     change = feed.append(connection, f"sound.{kind}", sound.id, sound.rev, now)
     values = columns_of(sound) | {
         "trashed": trashed,
         "changed": change,
         "object": row.object if content is None else content,
     }
-    connection.execute(sounds.update().where(sounds.c.seq == row.seq).values(values))
+    connection.execute(_CHANGE, values | {"one": row.seq})
     write_tags(connection, row.seq, sound.tags)
     return Edited(sound.id, values["doc"])
 
@@ -332,8 +334,7 @@ def _free_place(connection: Connection, row: SoundRow, sound: Sound) -> None:
 
 
 def _present(connection: Connection, sound_id: str) -> SoundRow:
-    query = select(sounds).where(sounds.c.id == sound_id, sounds.c.trashed.is_(None))
-    row = connection.execute(query).first() if is_id(sound_id) else None
+    row = connection.execute(_PRESENT, {"id": sound_id}).first() if is_id(sound_id) else None
     if row is None:
         raise NotFoundError("there is no sound with this id")
     return row
@@ -348,6 +349,14 @@ def _or_error(sound_id: str, function: Callable[[str], Edited]) -> Edited:
 
 def _sound(row: SoundRow) -> Sound:
     return msgspec.json.decode(row.doc, type=Sound)
+
+
+def _trash_moment(connection: Connection) -> str:
+    """Now, or the moment of the latest change if that is later.
+
+    A machine that begins in 1970 would purge what went to the trash until it knew better.
+    """
+    return max(feed.timestamp(feed.now(connection)), feed.latest(connection))
 
 
 def _now() -> str:

@@ -19,6 +19,7 @@ from sonoteca_server.catalog import Catalog, feed
 from sonoteca_server.catalog.schema import revisions, sounds
 from sonoteca_server.library import analysis_rows, objects
 from sonoteca_server.library.objects import Held, Kept, ObjectMissingError
+from sonoteca_server.library.places import free_name, sound_at, sound_near
 from sonoteca_server.library.sounds import Told, columns_of, compose
 from sonoteca_server.storage import BlobDamagedError, Blobs, Incoming
 from sonoteca_shared import names
@@ -194,19 +195,20 @@ def _name(
     connection: Connection, repository: int, content: int, file: _File, wish: Wish
 ) -> Admitted:
     """Find the file its place under the name it asked for, or near it."""
-    name, number = wish.name, 1
-    while (taken := sound_at(connection, repository, wish.folder, name)) is not None:
-        if taken.object == content:
-            return Admitted(taken.doc, taken.id, created=False)
+    place = (connection, repository, wish.folder, wish.name)
+    taken = sound_at(*place)
+    if taken is not None and taken.object != content:
         if wish.on_conflict is OnConflict.REJECT:
             raise NameTakenError(
-                f"“{name}” is already there with other content; send it under another name, "
+                f"“{wish.name}” is already there with other content; send it under another name, "
                 "or with on_conflict=rename or on_conflict=version"
             )
         if wish.on_conflict is OnConflict.VERSION:
             return _new_revision(connection, taken, content, file, wish)
-        number += 1
-        name = names.numbered(wish.name, number)
+        taken = sound_near(*place, content)
+    if taken is not None:
+        return Admitted(taken.doc, taken.id, created=False)
+    name = free_name(*place)
     renamed_from = wish.name if name != wish.name else None
     wish = replace(wish, name=name)
     sound = compose(
@@ -222,6 +224,7 @@ def _name(
         created=file.at,
     )
     sound = analysis_rows.with_computed(connection, content, sound)
+    feed.note_clock(connection, file.at)
     change = feed.append(connection, "sound.created", sound.id, 1, file.at)
     values = columns_of(sound) | {"repository": repository, "object": content, "changed": change}
     connection.execute(sounds.insert().values(values))
@@ -264,19 +267,6 @@ def _oldest_with(connection: Connection, content: int) -> Row[*tuple[Any, ...]] 
         sounds.c.object == content, sounds.c.trashed.is_(None)
     )
     return connection.execute(query.order_by(sounds.c.seq).limit(1)).first()
-
-
-def sound_at(
-    connection: Connection, repository: int, folder: str, name: str
-) -> Row[*tuple[Any, ...]] | None:
-    """The sound that has this folder and name, if one has."""
-    query = select(sounds).where(
-        sounds.c.repository == repository,
-        sounds.c.folder == folder,
-        sounds.c.name == name,
-        sounds.c.trashed.is_(None),
-    )
-    return connection.execute(query).first()
 
 
 def _oddities(name: str, told: Told) -> tuple[Finding, ...]:

@@ -181,9 +181,12 @@ def columns_of(sound: Sound) -> dict[str, Any]:
     }
 
 
+_UNTAG = sound_tags.delete().where(sound_tags.c.sound == bindparam("seq"))
+
+
 def write_tags(connection: Connection, seq: int, tags: Sequence[str]) -> None:
     """Make these the tags of the sound."""
-    connection.execute(sound_tags.delete().where(sound_tags.c.sound == seq))
+    connection.execute(_UNTAG, {"seq": seq})
     if rows := tag_rows(seq, tags):
         connection.execute(sound_tags.insert(), rows)
 

@@ -13,8 +13,7 @@ from sqlalchemy import Connection, Row, select
 from sonoteca_server.catalog import Catalog, feed, pages
 from sonoteca_server.catalog.schema import sounds
 from sonoteca_server.library.editing import write
-from sonoteca_server.library.ingest import sound_at
-from sonoteca_shared import names
+from sonoteca_server.library.places import free_name
 from sonoteca_shared.errors import NotFoundError
 from sonoteca_shared.ids import new_id
 from sonoteca_shared.models import Sound
@@ -83,10 +82,7 @@ def _page(connection: Connection, ask: pages.Ask) -> pages.Page:
 def _restore(connection: Connection, sound_id: str) -> Restored:
     row = _trashed(connection, sound_id)
     sound = msgspec.json.decode(row.doc, type=Sound)
-    name, number = sound.name, 1
-    while sound_at(connection, row.repository, sound.folder, name) is not None:
-        number += 1
-        name = names.numbered(sound.name, number)
+    name = free_name(connection, row.repository, sound.folder, sound.name)
     back = msgspec.structs.replace(sound, name=name, rev=row.rev + 1)
     step = new_id()
     edited = write(connection, row, back, kind="restored", step=step, trashed=None)

@@ -206,8 +206,7 @@ class Uploads:
         """A new, empty upload; NoSpaceError when the disk cannot take it beside the others."""
         if not creation.partial:
             _read_wish(creation.metadata)
-        awaited = await self._catalog.read(rows.awaited)
-        await asyncio.to_thread(check_room, awaited + (creation.length or 0))
+        await self.check_fits(creation.length or 0, check_room)
         key = new_id()
         self._entries[key] = _Entry(waiting=1)  # so that no sweep takes its part for a stray one
         try:
@@ -216,6 +215,11 @@ class Uploads:
             return await self._catalog.write(rows.add, key, creation, expires)
         finally:
             del self._entries[key]
+
+    async def check_fits(self, count: int, check_room: Callable[[int], None]) -> None:
+        """NoSpaceError unless so many bytes fit beside those that other uploads still bring."""
+        awaited = await self._catalog.read(rows.awaited)
+        await asyncio.to_thread(check_room, awaited + count)
 
     async def hold(self, key: str, let_go: Callable[[], None] | None = None) -> Held:
         """Have an upload for oneself; `let_go` is called when another wants it."""
@@ -277,20 +281,18 @@ class Uploads:
         if expected not in ("", part.sha256):
             raise DigestMismatchError(expected=expected, present=part.sha256)
         until = self._clock() + _TOLD_S
-        made_of = [key_of(each) for each in parts_of(record.concat)]
 
         def note(connection: Connection, admitted: Admitted) -> None:
             rows.end(connection, record.key, DONE, admitted.id, until)
-            rows.expire_parts(connection, made_of, until)
+            rows.expire_parts(connection, map(key_of, parts_of(record.concat)), until)
 
         return await self._ingest.admit(part, wish, part.listener, note)
 
     async def concatenate(self, creation: Creation, check_room: Callable[[int], None]) -> Record:
         """A new upload made of partial ones, which have to be whole; not finished yet."""
-        keys = [key_of(each) for each in creation.parts]
-        pieces = [await self._catalog.read(rows.find, key) for key in keys]
         length = 0
-        for piece in pieces:
+        for address in creation.parts:
+            piece = await self._catalog.read(rows.find, key_of(address))
             whole = piece is not None and piece.state == OPEN and piece.upload.complete
             if piece is None or not whole or piece.concat != PARTIAL:
                 raise BadRequestError("a final upload is made of partial ones that are whole")

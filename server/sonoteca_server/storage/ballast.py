@@ -56,6 +56,11 @@ class Ballast:
             self.missing = SIZE
             return there
 
+    def check_half(self) -> None:
+        """NoSpaceError where it was given up and half of it is used: the rest is for deleting."""
+        if self.missing and shutil.disk_usage(self._above).free < SIZE // 2:
+            raise NoSpaceError
+
     def give_up_if_scarce(self) -> None:
         """Free what is there when the disk has less room, or fewer names, than that."""
         disk = os.statvfs(self._above)
