@@ -179,6 +179,7 @@ class MainWindow(DropWindow):
         table.chosen.connect(self._allow)
         # Qt tells of the selection before the current row is another.
         table.selectionModel().currentChanged.connect(self._allow)
+        table.typed.connect(self.top.search.begin)
         table.escaped.connect(self.top.search.clear)
         table.horizontalHeader().sortIndicatorChanged.connect(self._show_order)
         peaks.arrived.connect(self._peaks_arrived)
