@@ -56,6 +56,21 @@ def test_a_click_on_what_is_loaded_leaves_it_where_it_is(parts: Parts, qtbot: Qt
     assert parts.player.played == [("Rain.wav", 0.0)] * 2
 
 
+def test_the_way_back_to_what_is_loaded_leaves_it_where_it_is(parts: Parts, qtbot: QtBot) -> None:
+    view = parts.window.library.table.viewport()
+    left_click(parts, qtbot, 0)
+    parts.player.at = 3.0
+    other = cell(parts, 1, Column.NAME)
+    qtbot.mouseClick(view, Qt.MouseButton.RightButton, pos=other)
+    left_click(parts, qtbot, 0)
+    assert parts.window.library.table.current_sound() == TAKES[3]
+    assert (len(parts.player.played), parts.player.at) == (1, 3.0)
+    qtbot.mouseClick(view, Qt.MouseButton.RightButton, pos=other)
+    qtbot.mouseClick(view, Qt.MouseButton.LeftButton, pos=cell(parts, 0, Column.PLAY))
+    assert parts.player.paused
+    assert len(parts.player.played) == 1
+
+
 def test_a_click_on_one_of_several_rows_plays_it_and_a_drag_does_not(
     parts: Parts, qtbot: QtBot
 ) -> None:

@@ -141,7 +141,7 @@ class SoundTable(QTableView):
         rows = self.selectionModel().selectedRows()
         if len(rows) == 1 and not selected.isEmpty() and not self._quiet:
             sound = self._sounds.sound(rows[0].row())
-            if sound is not None:
+            if sound is not None and not (sound == self._pressed and self._is_loaded(sound)):
                 self._pressed = None
                 self.auditionRequested.emit(sound)
 
@@ -162,6 +162,10 @@ class SoundTable(QTableView):
             if not only_moved:
                 rect = QRect(0, rect.top(), self.viewport().width(), ROW_HEIGHT)
             self.viewport().update(rect)
+
+    def _is_loaded(self, sound: Sound | None) -> bool:
+        playing = self._delegate.playing
+        return sound is not None and playing is not None and playing.sound_id == sound.id
 
     def _visible_rows(self) -> range:
         first = max(self.rowAt(0), 0)
@@ -202,7 +206,7 @@ class SoundTable(QTableView):
             self.downloadRequested.emit([sound])
             return
         alone = self.selectionModel().selectedRows()
-        already = len(alone) == 1 and alone[0].row() == index.row()
+        already = self._is_loaded(sound) or [each.row() for each in alone] == [index.row()]
         self._quiet = event.button() != Qt.MouseButton.LeftButton  # a menu is opened in silence
         self._pressed, self._pressed_at = sound, event.position()
         super().mousePressEvent(event)
@@ -214,9 +218,8 @@ class SoundTable(QTableView):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)
         pressed, self._pressed = self._pressed, None
-        playing = self._delegate.playing
         # Selected in silence before, or heard to its end.
-        if pressed is not None and (playing is None or playing.sound_id != pressed.id):
+        if pressed is not None and not self._is_loaded(pressed):
             self.auditionRequested.emit(pressed)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -230,9 +233,8 @@ class SoundTable(QTableView):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         index = self.indexAt(event.position().toPoint())
         self._hover(index)
-        if (
-            event.position() - self._pressed_at
-        ).manhattanLength() >= QApplication.startDragDistance():
+        way = event.position() - self._pressed_at
+        if way.manhattanLength() >= QApplication.startDragDistance():
             self._pressed = None
         super().mouseMoveEvent(event)
 
