@@ -98,3 +98,4 @@ def share_small_files(monkeypatch: pytest.MonkeyPatch, big: int = 100_000) -> No
     monkeypatch.setattr(segments_module, "BIG", big)
     monkeypatch.setattr(segments_module, "LEAST", big // 5)
     monkeypatch.setattr(fetching_module, "BLOCK", big // 10)  # always less than the least
+    monkeypatch.setattr(fetching_module, "ROOM", big)
