@@ -19,7 +19,7 @@ from sqlalchemy import select
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from sonoteca_server.catalog import CatalogOlderError, Home
+from sonoteca_server.catalog import CatalogOlderError, Home, feed
 from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.catalog.schema import objects
@@ -170,7 +170,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         )
         services = _services(settings, library, analysis, jobs)
         server = SendingServer(
-            make_application(services),
+            make_application(services, await library.catalog.read(feed.name)),
             limits=Limits(settings.header_timeout_s, settings.body_idle_s, _IDLE_S),
         )
         server.add_sockets(sockets)
@@ -246,12 +246,16 @@ async def _stop(
             await task
 
 
-def make_application(services: Services) -> Application:
-    """The table of URLs as an application; requests are logged by us, and without queries."""
+def make_application(services: Services, library: str) -> Application:
+    """The table of URLs as an application; requests are logged by us, and without queries.
+
+    Every answer names the library, so that none is taken for that of another one.
+    """
     return Application(
         list(url_specs(services)),
         default_handler_class=UnknownPath,
         default_handler_args={"services": services},
+        library=library,
         log_function=_log_request,
     )
 

@@ -27,8 +27,9 @@ _BY_CODE: Final[Mapping[str, str]] = MappingProxyType(
         "archive-failed": "Look whether the links are right, then try again",
         "name-taken": "Give the file another name and upload that",
         "too-large": "Cut it into parts and upload those",
-        "not-found": "It left the library: remove it from the list",
-        "object-missing": "It left the library: remove it from the list",
+        "not-found": "It left the library: bring it back and try again, or remove it here",
+        "object-missing": "It left the library: bring it back and try again, or remove it here",
+        "another-library": "It goes on when the library of before is back",
         "blob-damaged": "Have it restored on the server, then try again",
         "blob-missing": "Have it restored on the server, then try again",
     }
