@@ -133,6 +133,8 @@ def lock_workers(folder: Path, *, alone: bool) -> int:
 
 
 def _lock(folder: Path, name: str, how: int, refusal: str) -> int:
+    if folder.is_file():
+        raise CannotStartError(f"{folder} is a file, not a folder: name another one with --data")
     try:
         make_folder(folder)
         lock = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -158,6 +160,8 @@ async def serve(settings: Settings) -> None:
 async def running(settings: Settings) -> AsyncIterator[str]:
     """A server that answers under the address given, until the block is left."""
     _check_access(settings)
+    for each in _listen(settings):  # who cannot be reached makes no library
+        each.close()
     library = Library(settings.data, home_of(settings.database, settings.data))
     try:
         sockets = _listen(settings)
