@@ -245,6 +245,13 @@ def test_every_test_that_a_page_names_is_there(path: Path) -> None:
     assert missing == set()
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_block_of_code_ends_before_the_next_heading(path: Path) -> None:
+    blocks = path.read_text(encoding="utf-8").split("\n```")
+    within = [block for block in blocks[1::2] if "\n## " in block]
+    assert (len(blocks) % 2, within) == (1, [])
+
+
 def target_exists(source: Path, link: str) -> bool:
     """Whether this link on this page leads to a file, and to a heading in it if it names one."""
     name, _, anchor = link.partition("#")

@@ -240,7 +240,6 @@ class Desktop(QObject):
         reach = up if state.reached else Reach.OFFLINE
         wait = None if state.retry_at is None else max(0.0, state.retry_at - time.monotonic())
         self.window.show_connection(Connection(reach, self.server_name, wait, state.sentence))
-        self.exporting.set_reached(reached=bool(state.reached))
         if (not state.sentence and self._away) or state.replaced:
             self.queue.retry_waiting()
         self._away = bool(state.sentence)

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from sonoteca_server.catalog.engines import FILE
 from tests.bench.million import build
+from tests.kit.catalogue import stand_in
 from tests.kit.http import server_process
 from tests.kit.wait import until
 
@@ -127,6 +128,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         build("sqlite", folder, given.count, seed=1)
+        stand_in(folder)
         print()
         with server_process(folder) as server:
             for name, path in (

@@ -334,3 +334,21 @@ def test_a_batch_is_told_when_all_is_at_rest(queue: PaperQueue, model: Transfers
     model.poll()
     sentences = [batch.sentence for batch in told]
     assert sentences == ["1 transfer has failed, 2 transfers are done.", "1 transfer is done."]
+
+
+def test_what_failed_and_is_tried_again_counts_among_all(
+    queue: PaperQueue, model: TransfersModel
+) -> None:
+    told: list[Batch] = []
+    model.batchEnded.connect(told.append)
+    queue.rows = [transfer(1, total=MB, done=0), transfer(2, total=23 * MB, done=0)]
+    model.poll()
+    queue.rows = [transfer(1, State.DONE, total=MB, done=MB), transfer(2, State.FAILED)]
+    model.poll()
+    queue.rows[1] = transfer(2, total=23 * MB, done=20 * MB, speed=MB, seconds_left=3.0)
+    model.poll()
+    assert model.totals.words() == "1 running\n20 of 23 MB · 3 s left"
+    queue.rows[1] = transfer(2, State.DONE, total=23 * MB, done=23 * MB)
+    model.poll()
+    sentences = [batch.sentence for batch in told]
+    assert sentences == ["1 transfer has failed, 1 transfer is done.", "1 transfer is done."]

@@ -132,7 +132,7 @@ def test_goes_on_silently_when_the_device_goes_and_on_the_next_one_that_comes(
     try:
         until(lambda: playing.position > 0.3)
         sink.control("unload-module", "module-null-sink")
-        until(lambda: any("silently" in each for each in playing.devices))
+        until(lambda: any("silently until one" in each for each in playing.devices))
         stood = playing.position
         until(lambda: playing.position > stood + 0.3)
         sink.control("load-module", "module-null-sink", "sink_name=null", f"rate={RATE}")
@@ -140,6 +140,25 @@ def test_goes_on_silently_when_the_device_goes_and_on_the_next_one_that_comes(
         until(lambda: sink.control("list", "short", "sink-inputs").strip())
         place = playing.position
         until(lambda: playing.position > place + 0.3)
+    finally:
+        playing.process.terminate()
+        playing.process.wait(10)
+
+
+def test_without_a_sound_server_at_the_start_it_says_what_helps(
+    sink: NullSink, tmp_path: Path
+) -> None:
+    path = wavs.write_wav(tmp_path / "a.wav", samplerate=RATE, seconds=60)
+    sink.stop()
+    playing = Playing(path, tmp_path / "cache", sink)
+    try:
+        until(lambda: playing.position > 0.3)
+        [said] = playing.devices
+        assert said.endswith("start Sonoteca again once there is one.")
+        sink.start()
+        place = playing.position
+        until(lambda: playing.position > place + 2)
+        assert playing.devices == [said]  # that is why: nobody looks again
     finally:
         playing.process.terminate()
         playing.process.wait(10)

@@ -88,6 +88,29 @@ def test_with_a_tray_the_window_goes_away_and_comes_back(busy: Parts, qtbot: QtB
         click(qtbot, question, "quitNow")
 
 
+@pytest.mark.parametrize("has_tray", [True, False])
+def test_nothing_plays_on_where_nobody_could_stop_it(
+    busy: Parts, qtbot: QtBot, has_tray: bool
+) -> None:
+    window = busy.window
+    window.leaving.has_tray = has_tray
+    window.library.table.select_row(0)
+    assert busy.player.playing
+    window.close()
+    question = asked(busy, ClosingQuestion)
+    assert busy.player.playing  # the window may stay
+    assert "starting Sonoteca again" in question.accessibleDescription()
+    click(qtbot, question, "closingKeep")
+    assert busy.player.paused
+    window.showNormal()
+    window.leaving.set_choice(ClosingAnswer.KEEP)
+    window.close()
+    assert busy.player.paused  # and does not begin anew
+    window.showNormal()
+    qtbot.keyClick(window.library.table, Qt.Key.Key_Space)
+    assert busy.player.playing
+
+
 def test_who_always_stops_is_never_asked(busy: Parts, qtbot: QtBot) -> None:
     busy.window.leaving.set_choice(ClosingAnswer.STOP)
     assert not busy.window.commands[Command.KEEP_RUNNING].isChecked()

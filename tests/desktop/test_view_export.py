@@ -103,7 +103,11 @@ def complaint(question: Question, name: str) -> str:
         ("MP3", "exportChannels", "6", "“Channels” of mp3 is between 1 and 2, not 6"),
         ("FLAC", "exportStart", "-1", "“From” is -1 seconds; it cannot be negative"),
         ("FLAC", "exportStart", "13", "The sound is over by then"),
-        ("FLAC", "exportEnd", "soon", "“To” takes a number of seconds, not “soon”"),
+        ("FLAC", "exportEnd", "soon", "“To” takes seconds or a time such as 1:30.5, not “soon”"),
+        ("FLAC", "exportEnd", "1:zwei", "“To” takes seconds or a time such as 1:30.5, not “1:zw"),
+        ("FLAC", "exportStart", "0:12.0", "The sound is over by then: it is 0:12.0 long"),
+        ("FLAC", "exportEnd", "12.001", "The sound is over by then: it is 0:12.0 long"),
+        ("FLAC", "exportEnd", "1:00", "The sound is over by then: it is 0:12.0 long"),
         ("FLAC", "exportEnd", "0", "“To” (0 seconds) has to come after “From”"),
         ("WAV", "exportNormalizeLufs", "3", "“Loudness” is between -70 and 0, not 3"),
     ],
@@ -125,6 +129,25 @@ def test_a_slip_is_told_below_its_field(
     write(export, name, "")
     with qtbot.waitSignal(export.wanted):
         go(qtbot, export, "exportGo")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "sent"),
+    [
+        ("0:01.5", "0:12.0", ("1.5", "12.0")),
+        ("0:00:01.125", "12", ("1.125", "12")),
+        ("0.25", "00:02", ("0.25", "2.0")),
+    ],
+)
+def test_places_are_typed_as_the_window_shows_them(
+    qtbot: QtBot, export: ExportDialog, start: str, end: str, sent: tuple[str, str]
+) -> None:
+    write(export, "exportStart", start)
+    write(export, "exportEnd", end)
+    with qtbot.waitSignal(export.wanted) as wanted:
+        go(qtbot, export, "exportGo")
+    assert wanted.args is not None
+    assert (wanted.args[0]["start"], wanted.args[0]["end"]) == sent
 
 
 def test_only_what_the_format_has_is_asked(export: ExportDialog) -> None:
@@ -215,10 +238,7 @@ def test_what_no_query_finds_has_to_be_selected_for_a_zip(
         contextlib.closing(Client("http://127.0.0.1:9")) as client,
     ):
         offers = Offers(client, parts.window)
-        exporting = Exporting(
-            theme, parts.window, parts.sounds, offers, folder=tmp_path, options={}
-        )
-        exporting.set_reached(reached=True)
+        Exporting(theme, parts.window, parts.sounds, offers, folder=tmp_path, options={})
         command = parts.window.commands[Command.ZIP]
         assert command.isEnabled()
         with qtbot.waitSignal(parts.sounds.swapped):

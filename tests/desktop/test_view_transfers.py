@@ -214,6 +214,18 @@ def test_a_failure_is_copied_with_file_reason_and_way_out(
     assert "gone.wav is not there any more" in str(parts.transfers.index(0).data(LineRole))
 
 
+def test_an_empty_file_is_mended_and_not_just_tried_again(
+    parts: Parts, qtbot: QtBot, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.wav").touch()
+    parts.queue.upload(tmp_path / "empty.wav", "")
+    parts.queue.start()
+    qtbot.waitUntil(lambda: states(parts) == [State.FAILED])
+    parts.queue.stop()
+    said = "The file is empty. Put a good file there, then try again."
+    assert parts.transfers.index(0).data(LineRole) == said
+
+
 @pytest.mark.parametrize(("words", "opened"), [("Open", "take.wav"), ("Show in folder", "")])
 def test_the_file_is_opened_and_its_folder_shown(
     parts: Parts, tmp_path: Path, opened_files: list[Path], words: str, opened: str

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QSlider, QW
 from pytestqt.qtbot import QtBot
 
 from sonoteca_desktop.views.commands import Command
+from sonoteca_desktop.views.connection import Connection, Reach
 from sonoteca_desktop.views.dialogs import ClosingQuestion
 from sonoteca_desktop.views.drops import drop_words
 from tests.kit.window import Parts, opened, sound
@@ -195,6 +196,19 @@ def test_while_bytes_are_on_their_way_the_time_says_so(parts: Parts) -> None:
     parts.player.buffering = True
     parts.window.library.table.select_row(0)
     assert text(parts, "playingTime") == "0:00.0 / 0:12.0 · loading"
+
+
+def test_what_a_server_that_was_away_spoilt_is_not_told_beside_a_green_dot(parts: Parts) -> None:
+    message = parts.window.findChild(QLabel, "playerMessage")
+    assert isinstance(message, QLabel)
+    parts.window.library.table.select_row(0)
+    parts.player.sound = None
+    parts.player.failed.emit(WIND.id, "“Wind.wav” cannot be played. Nothing answers there.")
+    parts.window.show_connection(Connection(Reach.ONLINE, "studio"))  # it was not noticed yet
+    parts.window.show_connection(Connection(Reach.OFFLINE, "studio", 5.0))
+    assert message.text() == "“Wind.wav” cannot be played. Nothing answers there."
+    parts.window.show_connection(Connection(Reach.ONLINE, "studio"))
+    assert not message.isVisible()
 
 
 # ---- closing

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select
@@ -23,6 +24,7 @@ from sonoteca_server.catalog.schema import (
     sounds,
 )
 from sonoteca_server.library.sounds import columns_of, tag_rows
+from sonoteca_server.storage.local import LocalBlobs
 from sonoteca_shared import routes
 from sonoteca_shared.models import Links, Loudness, Marker, Production, Sound
 
@@ -38,6 +40,12 @@ _WORDS = """door slam rain tin roof wind pines water drip metal scrape creak woo
 _SYLLABLES = "ba do fi ga ke lu mo na pe ri so ta vu wi zo chi sho tre bru kla"
 _FIRST = datetime(2019, 3, 1, 8, 0, tzinfo=UTC)
 _BATCH = 10_000
+
+
+def stand_in(folder: Path) -> None:
+    """One blob in the store of a library: over an empty one a server takes its disk for missing."""
+    blobs = LocalBlobs(folder)
+    blobs.keep(blobs.begin())
 
 
 class _Skewed:

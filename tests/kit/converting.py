@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,9 @@ import numpy.typing as npt
 import requests
 import soundfile
 
+from sonoteca_server.jobs.conversion import Conversions
+from sonoteca_server.jobs.sources import examine
+from sonoteca_shared.recipes import parse_recipe
 from tests.kit.engines import require
 from tests.kit.wavs import Plan, build_wav
 
@@ -30,6 +35,17 @@ def convert(
     return requests.post(
         f"{server}/convert{query}", files={"file": (name, data)}, data=options, timeout=60
     )
+
+
+async def convert_here(data: bytes, options: dict[str, str]) -> bytes:
+    """What the server's converter makes of this file, without a server around it."""
+    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as target:
+        source.write(data)
+        source.flush()
+        found = examine(source.fileno())
+        conversions = Conversions(lambda: 1 << 30)
+        await conversions.convert(found, parse_recipe(options), target.fileno())
+        return os.pread(target.fileno(), 1 << 30, 0)
 
 
 def decoded(data: bytes) -> tuple[Samples, int]:

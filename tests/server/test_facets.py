@@ -50,6 +50,7 @@ def library(
         asyncio.run(catalog.write(fill))
     finally:
         catalog.close()
+    catalogue.stand_in(folder)
     with serve(folder, database=database) as address:
         yield address
 

@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib.util
-import os
-import tempfile
 from collections.abc import Callable
 
 import pytest
 
 from sonoteca_server.jobs import ffmpeg
-from sonoteca_server.jobs.conversion import Conversions
-from sonoteca_server.jobs.sources import UndecodableError, examine
-from sonoteca_shared.recipes import TARGETS, parse_recipe
+from sonoteca_server.jobs.sources import UndecodableError
+from sonoteca_shared.recipes import TARGETS
 from tests.kit.converting import decoded, likeness, tone
-from tests.kit.engines import missing, require
+from tests.kit.engines import require
 
 pytestmark = [pytest.mark.timeout(120)]
-
-
-@pytest.fixture(params=["system", "bundled"])
-def made(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., bytes]:
-    """Converts with one of the two programs."""
-    if request.param == "system":
-        require("ffmpeg")
-    elif importlib.util.find_spec("imageio_ffmpeg") is None:
-        missing("imageio-ffmpeg is not installed (the extra “convert” brings it)")
-    else:
-        monkeypatch.setattr("shutil.which", lambda _name: None)
-
-    def convert(data: bytes, **options: str) -> bytes:
-        return asyncio.run(_convert(data, options))
-
-    return convert
-
-
-async def _convert(data: bytes, options: dict[str, str]) -> bytes:
-    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as target:
-        source.write(data)
-        source.flush()
-        found = examine(source.fileno())
-        conversions = Conversions(lambda: 1 << 30)
-        await conversions.convert(found, parse_recipe(options), target.fileno())
-        return os.pread(target.fileno(), 1 << 30, 0)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -16,7 +16,8 @@ import requests
 
 from sonoteca_server.library import ingest
 from sonoteca_server.storage.local import LocalBlobs
-from sonoteca_server.wire.intake import Form, Intake
+from sonoteca_server.wire.forms import Form
+from sonoteca_server.wire.intake import Intake
 from sonoteca_shared.wav import describe
 from tests.kit.http import serve
 from tests.kit.wait import until

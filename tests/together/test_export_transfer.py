@@ -187,7 +187,9 @@ def test_what_cannot_be_converted_is_told_in_the_servers_words(
     desk.until(lambda: desk[key].note == "There is no ffmpeg")
     assert desk.until_state(key, State.FAILED).way_out.startswith("Have ffmpeg installed")
     [key] = desk.queue.export_all([sound], {"format": "mp3", "samplerate": "1"}, desk.sounds)
-    assert "“samplerate” of mp3 is one of" in desk.until_state(key, State.FAILED).note
+    failed = desk.until_state(key, State.FAILED)
+    assert "“samplerate” of mp3 is one of" in failed.note
+    assert failed.way_out == "Remove it, and ask anew with other times or settings"
     assert desk.names == []
 
 

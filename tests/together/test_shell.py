@@ -195,10 +195,13 @@ def test_each_file_that_fails_is_told_and_the_others_go_through(
     assert set(told) == {str(tmp_path / "nowhere.wav"), *map(str, folder.glob("[te]*.wav"))}
     assert "there is no such file" in told[str(tmp_path / "nowhere.wav")]
     assert told[str(folder / "text.wav")].endswith(
-        ". Nothing of it was added. Save it as WAV in an editor and try again."
+        ". Nothing of it was added. Put a WAV file there, saved as such in an editor, then try "
+        "again."
     )
     assert "the same command" not in pushed.stderr.lower()
-    assert "The file is empty. Nothing of it was added. Record" in told[str(folder / "empty.wav")]
+    assert (
+        "The file is empty. Nothing of it was added. Put a good" in told[str(folder / "empty.wav")]
+    )
     assert json.loads(shell.run("list", "--json").stdout)["name"] == "good.wav"
 
 

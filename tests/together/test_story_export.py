@@ -258,16 +258,25 @@ def test_a_preset_of_the_server_fills_the_fields(qtbot: QtBot, tmp_path: Path, t
             wait_for(qtbot, lambda: len(list(there.glob("*.mp3"))) == 2, seconds=20)
 
 
-def test_offline_it_cannot_be_asked_for_and_says_why(qtbot: QtBot, tmp_path: Path) -> None:
+def test_asked_for_with_the_server_away_it_comes_when_the_server_is_back(
+    qtbot: QtBot, tmp_path: Path, there: Path
+) -> None:
     with server_process(tmp_path / "library") as server:
-        Api(server.url).upload(1)
+        Api(server.url).upload(1, "one.wav")
         with desktop(qtbot, server.url, tmp_path / "client") as client:
-            export = client.window.commands[Command.EXPORT]
-            wait_for(qtbot, client.window.commands[Command.ZIP].isEnabled)
-            assert (export.isEnabled(), export.toolTip()) == (False, "Select sounds first.")
             select(qtbot, client, 0)
-            assert export.isEnabled()
+            wait_for(qtbot, lambda: not client.window.library.banner.isVisible())
             server.kill()
-            wait_for(qtbot, lambda: not export.isEnabled())
-            assert export.toolTip().startswith("The server cannot be reached.")
-            assert not client.window.commands[Command.ZIP_LINKS].isEnabled()
+            wait_for(qtbot, client.window.library.banner.isVisible)
+            qtbot.keyClick(client.window, Qt.Key.Key_E, CONTROL)
+            [question] = client.window.findChildren(ExportDialog)
+            choose(question, "exportFormat", "WAV")
+            write(question, exportFolderLine=there)
+            press(qtbot, question, "exportGo")
+            wait_for(qtbot, lambda: is_in(client, "one.wav", State.WAITING))
+            row = client.transfers.index(0)
+            wait_for(qtbot, lambda: "cannot be reached" in str(row.data(LineRole)))
+            assert client.window.commands[Command.ZIP_LINKS].isEnabled()
+            server.start()
+            wait_for(qtbot, lambda: is_in(client, "one.wav", State.DONE), seconds=30)
+    assert (there / "one.wav").exists()

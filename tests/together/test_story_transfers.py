@@ -90,7 +90,9 @@ def test_finished_and_failed_ones_are_there_after_a_restart(qtbot: QtBot, tmp_pa
             assert names(client) == ["bad.wav", "good.wav"]
             failed = str(client.transfers.index(0).data(LineRole))
             assert failed.startswith("This is not a WAV file that can be used")
-            assert failed.endswith("Save it as WAV in an editor and try again.")
+            assert failed.endswith(
+                "Put a WAV file there, saved as such in an editor, then try again."
+            )
 
 
 @pytest.mark.long

@@ -288,6 +288,8 @@ class TransfersModel(QAbstractListModel):
         was_open = self.open_count
         self._all = fresh
         self._follow([row for row in fresh if self.filter.shows(row)])
+        # What failed before and is tried again belongs to this batch.
+        self._before -= {row.key for row in fresh if row.state not in ENDED}
         self.totals = add_up(fresh, self._before)
         self.statusChanged.emit()
         self._tell_downloading()

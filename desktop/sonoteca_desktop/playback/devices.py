@@ -25,6 +25,10 @@ _DEAD_S = 5.0
 _RETURN_MS = 500
 
 NO_DEVICE = "No audio device found. Sounds play silently until one appears."
+NEVER_A_SERVER = (
+    "This computer had no sound service when Sonoteca started. Sounds play silently; start "
+    "Sonoteca again once there is one."
+)
 NO_SERVER = (
     "The sound service of this computer has stopped. Sounds play silently; when it runs again and "
     "nothing is heard, start Sonoteca again."
@@ -65,7 +69,7 @@ class DeviceOutputs(OutputFactory):
             return NO_SERVER
         devices = QMediaDevices.audioOutputs()
         if not devices:
-            return NO_DEVICE
+            return NEVER_A_SERVER if self._server.was_never_there else NO_DEVICE
         name = devices[0].description()
         return f"The audio device “{name}” takes no sound. Sounds play silently until one does."
 

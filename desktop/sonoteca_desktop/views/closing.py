@@ -19,9 +19,11 @@ class Closing(QObject):
 
     Signals:
         chosen(object): a ClosingAnswer from now on, or None to be asked; worth remembering.
+        steppedAside(): the window is away, and transfers run on.
     """
 
     chosen = Signal(object)
+    steppedAside = Signal()
 
     def __init__(
         self, theme: Theme, transfers: TransfersModel, switch: QAction, window: QWidget
@@ -94,6 +96,7 @@ class Closing(QObject):
             self._window.hide()
         else:
             self._window.showMinimized()
+        self.steppedAside.emit()
 
     def _forget_question(self) -> None:
         self._question = None

@@ -83,8 +83,9 @@ class ClosingQuestion(Question):
         super().__init__(
             theme,
             f"{still} still running",
-            "They can go on in the background without the window. Or they stop now, and go on "
-            "where they were when you open Sonoteca again.",
+            "They can go on in the background without the window, in silence: starting "
+            "Sonoteca again (or “sonoteca” in a shell) brings the window back. Or they stop now, "
+            "and go on where they were when you open Sonoteca again.",
             parent,
         )
         self._always = QCheckBox("Do the same from now on", self)

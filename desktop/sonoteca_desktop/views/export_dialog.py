@@ -16,7 +16,8 @@ from sonoteca_desktop.views.form import FolderField, Form
 from sonoteca_desktop.views.theme import Theme
 from sonoteca_shared.errors import BadRequestError
 from sonoteca_shared.models import Sound
-from sonoteca_shared.recipes import TARGETS, Target, parse_recipe
+from sonoteca_shared.recipes import TARGETS, Target, parse_recipe, texts_of
+from sonoteca_shared.values import number
 
 _AS_IT_IS = "as it is"
 _WORDS = {
@@ -30,8 +31,8 @@ _WORDS = {
 }
 _EMPTY = {
     "bitrate": "up to the server",
-    "start": "the beginning, or seconds",
-    "end": "the end, or seconds",
+    "start": "the beginning, or 1:30.5",
+    "end": "the end, or 1:30.5",
     "normalize_lufs": "as it is, or LUFS",
 }
 _TIPS = {
@@ -39,13 +40,16 @@ _TIPS = {
     "bitdepth": "Bits of a sample; what has more is dithered",
     "channels": "1 is mono, 2 is stereo; empty leaves them, or as many as the format has",
     "bitrate": "Bits a second, such as 192k; empty leaves it to the server",
-    "start": "In seconds from the beginning; empty is the beginning",
-    "end": "In seconds from the beginning; empty is the end",
+    "start": "From the beginning, as 1:30.5 or in seconds; empty is the beginning",
+    "end": "From the beginning, as 1:30.5 or in seconds; empty is the end",
     "normalize_lufs": "In LUFS, such as -23 for broadcast or -14 for streaming; empty leaves it",
 }
 _RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000)
 _BITRATES = (64_000, 96_000, 128_000, 192_000, 256_000, 320_000)
 _CHANNELS = (1, 2, 4, 6, 8)
+_PLACES = ("start", "end")
+# A length with three digits may be as much more than the exact one, and the server takes it.
+_ROUNDED_S = 0.0005
 _LEVELS = ("-14", "-16", "-18", "-23")
 _TITLES = {"wav": "WAV", "flac": "FLAC", "mp3": "MP3", "ogg": "Ogg Vorbis", "opus": "Opus"}
 _TITLES |= {"m4a": "M4A (AAC)", "aiff": "AIFF"}
@@ -121,7 +125,7 @@ class ExportDialog(Question):
     def options(self) -> dict[str, str]:
         """What is chosen, without what is left as it is."""
         shown = {name: _text(field) for name, field in self._fields.items() if self._suits(name)}
-        chosen = {name: text for name, text in shown.items() if text}
+        chosen = {name: _as_seconds(name, text) for name, text in shown.items() if text}
         return {"format": self._target.name} | chosen
 
     @property
@@ -135,7 +139,7 @@ class ExportDialog(Question):
 
     def _add_option(self, name: str) -> None:
         field: Choice | QLineEdit
-        if name in ("start", "end"):
+        if name in _PLACES:
             field = QLineEdit(self)
             field.setFixedHeight(34)
         else:
@@ -217,15 +221,27 @@ class ExportDialog(Question):
             recipe = parse_recipe(options, self._offered)
         except BadRequestError as error:
             return "end", _for_people(str(error))
-        if self._sound is not None and recipe.start >= self._sound.duration:
-            length = units.length(self._sound.duration)
-            return "start", f"The sound is over by then: it is {length} long"
+        if self._sound is None:
+            return None
+        for name, late in (
+            ("start", recipe.start >= self._sound.duration),
+            ("end", (recipe.end or 0.0) > self._sound.duration + _ROUNDED_S),
+        ):
+            if late:
+                length = units.length(self._sound.duration)
+                return name, f"The sound is over by then: it is {length} long"
         return None
 
 
 def _text(field: Choice | QLineEdit) -> str:
     text = field.text() if isinstance(field, QLineEdit) else field.currentText()
     return "" if text == _AS_IT_IS else text.strip()
+
+
+def _as_seconds(name: str, text: str) -> str:
+    """A place as the server reads it; what is no time stays as it is, to be complained of."""
+    seconds = number("dur", text) if name in _PLACES and ":" in text else None
+    return text if seconds is None else texts_of({name: seconds})[name]
 
 
 def _put(field: Choice | QLineEdit, text: str) -> None:
@@ -242,4 +258,5 @@ def _for_people(sentence: str) -> str:
     """The sentence with the words of our fields for the names that the server has."""
     for name, words in _WORDS.items():
         sentence = sentence.replace(f"“{name}”", f"“{words}”")
+    sentence = sentence.replace("a number of seconds", "seconds or a time such as 1:30.5")
     return sentence[:1].upper() + sentence[1:]

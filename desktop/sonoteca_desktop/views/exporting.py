@@ -20,12 +20,13 @@ from sonoteca_desktop.views.theme import Theme
 from sonoteca_shared.models import Sound
 
 _PART = ("start", "end")
-_OFFLINE = "The server cannot be reached. It can be done when it answers again."
 _NOTHING_CHOSEN = "Select sounds first."
 
 
 class Exporting(QObject):
     """Asks what is wanted, and says it; the commands say why they cannot be used.
+
+    The server need not answer for that: as a download does, what is wanted waits until it does.
 
     Signals:
         archiveRequested(Wish, Path): have this put together, and fetch it as this file.
@@ -58,18 +59,12 @@ class Exporting(QObject):
         self._options = dict(options)
         self._wanted: list[Sound] = []
         self._links: tuple[str, ...] = ()
-        self._reached = False
         commands = window.commands
         commands[Command.EXPORT].triggered.connect(self._ask_export)
         commands[Command.ZIP].triggered.connect(self._ask_zip)
         commands[Command.ZIP_LINKS].triggered.connect(self._ask_links)
         window.library.table.chosen.connect(self._allow)
         sounds.swapped.connect(self._allow)
-        self._allow()
-
-    def set_reached(self, *, reached: bool) -> None:
-        """Whether the server answers: it is the one that does all this."""
-        self._reached = reached
         self._allow()
 
     def _allow(self) -> None:
@@ -81,11 +76,9 @@ class Exporting(QObject):
         elif as_query(self._sounds.shown) is not None:
             why_not = ""  # what nobody selected can be asked for by what finds it
         self._say(Command.ZIP, why_not)
-        self._say(Command.ZIP_LINKS, "")
 
     def _say(self, command: Command, why_not: str) -> None:
         action = self._window.commands[command]
-        why_not = why_not if self._reached else _OFFLINE
         action.setEnabled(not why_not)
         action.setToolTip(why_not)
 

@@ -91,6 +91,7 @@ class MainWindow(DropWindow):
         self._transfers = transfers
         self._theme = theme
         self._server_url = server_url.rstrip("/")
+        self._is_up = True  # the server, as far as is known
         self._settled = False  # the table was shown, and has the keyboard
         self._leaving = False  # the search, for rows that are still to come
         waveforms = WaveformPainter(theme, peaks)
@@ -108,8 +109,9 @@ class MainWindow(DropWindow):
         self.row_menu = self.commands.row_menu(self)
         self._asking = Asking(download_folder, self)
         self._keeping = Keeping(self.commands, sounds, self.library.table, self)
-        self.leaving = Closing(theme, transfers, self.commands[Command.KEEP_RUNNING], self)
         self._link = PlayerLink(player, self.player_bar, self.library.table, self)
+        self.leaving = Closing(theme, transfers, self.commands[Command.KEEP_RUNNING], self)
+        self.leaving.steppedAside.connect(self._link.hush)
         self._wire_library(peaks)
         self._wire_link()
         self._wire_transfers()
@@ -122,6 +124,9 @@ class MainWindow(DropWindow):
 
     def show_connection(self, connection: Connection) -> None:
         """Show whether the server answers."""
+        if connection.is_up and not self._is_up:
+            self.player_bar.set_trouble("sound", "")  # most likely it was that
+        self._is_up = connection.is_up
         self.top.server.show_connection(connection)
         self.library.show_connection(connection)
 
@@ -179,6 +184,7 @@ class MainWindow(DropWindow):
         table.chosen.connect(self._allow)
         # Qt tells of the selection before the current row is another.
         table.selectionModel().currentChanged.connect(self._allow)
+        table.typed.connect(self.top.search.begin)
         table.escaped.connect(self.top.search.clear)
         table.horizontalHeader().sortIndicatorChanged.connect(self._show_order)
         peaks.arrived.connect(self._peaks_arrived)

@@ -61,6 +61,12 @@ class PlayerLink(QObject):
         self.playRequested.emit(sound, 0.0)
         self.follow()
 
+    def hush(self) -> None:
+        """Pause what runs: nobody could, once the window is away."""
+        if self._player.playing:
+            self._player.toggle()
+            self.follow()
+
     def toggle(self) -> None:
         """Pause or go on; with nothing in the player, play what is selected."""
         chosen, loaded = self._table.current_sound(), self._player.sound

@@ -57,6 +57,12 @@ class SearchField(QLineEdit):
         words = f"Search {units.sounds(total)}" if total else "Search sounds"
         self.setPlaceholderText(f"{words} by name, description or tag")
 
+    def begin(self, text: str) -> None:
+        """Take the keyboard, and begin anew with what was typed elsewhere."""
+        self.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.selectAll()
+        self.insert(text)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         match event.key():
             case Qt.Key.Key_Escape if self.text():

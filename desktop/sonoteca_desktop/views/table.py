@@ -7,12 +7,13 @@ from PySide6.QtCore import (
     QItemSelection,
     QItemSelectionModel,
     QModelIndex,
+    QPointF,
     QRect,
     Qt,
     Signal,
 )
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView, QWidget
 
 from sonoteca_desktop.models.sounds import Column, SoundsModel, Where
 from sonoteca_desktop.views.delegates import ROW_HEIGHT, Playing, RowDelegate
@@ -43,6 +44,7 @@ class SoundTable(QTableView):
         toggleRequested(Sound): the play button of a row was pressed.
         downloadRequested(list[Sound]): Enter, or the cloud of a row was pressed.
         chosen(): other rows are selected.
+        typed(str): a character that is no shortcut: it is to be looked for.
         escaped(): Esc was pressed.
     """
 
@@ -50,6 +52,7 @@ class SoundTable(QTableView):
     toggleRequested = Signal(object)
     downloadRequested = Signal(list)
     chosen = Signal()
+    typed = Signal(str)
     escaped = Signal()
 
     def __init__(
@@ -61,6 +64,8 @@ class SoundTable(QTableView):
         self._sounds = model
         self._swapping = False
         self._quiet = False
+        self._pressed: Sound | None = None  # by a plain click that has played nothing yet
+        self._pressed_at = QPointF()
         self._anchor: tuple[int, int] | None = None
         self._selected_keys: list[int] = []
         self._current_key: int | None = None
@@ -136,7 +141,8 @@ class SoundTable(QTableView):
         rows = self.selectionModel().selectedRows()
         if len(rows) == 1 and not selected.isEmpty() and not self._quiet:
             sound = self._sounds.sound(rows[0].row())
-            if sound is not None:
+            if sound is not None and not (sound == self._pressed and self._is_loaded(sound)):
+                self._pressed = None
                 self.auditionRequested.emit(sound)
 
     # The row that plays
@@ -156,6 +162,10 @@ class SoundTable(QTableView):
             if not only_moved:
                 rect = QRect(0, rect.top(), self.viewport().width(), ROW_HEIGHT)
             self.viewport().update(rect)
+
+    def _is_loaded(self, sound: Sound | None) -> bool:
+        playing = self._delegate.playing
+        return sound is not None and playing is not None and playing.sound_id == sound.id
 
     def _visible_rows(self) -> range:
         first = max(self.rowAt(0), 0)
@@ -178,10 +188,16 @@ class SoundTable(QTableView):
             return
         super().keyPressEvent(event)
 
+    def keyboardSearch(self, search: str) -> None:
+        """What is typed goes to the search, in place of Qt's jump to a row that begins so."""
+        if search.isprintable() and not search.isspace():
+            self.typed.emit(search)
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
         index = self.indexAt(event.position().toPoint())
         plain = event.button() == Qt.MouseButton.LeftButton and not event.modifiers()
         sound = self._sounds.sound(index.row()) if plain else None
+        self._pressed = None
         if (
             sound is not None
             and index.column() == Column.STATE
@@ -190,12 +206,21 @@ class SoundTable(QTableView):
             self.downloadRequested.emit([sound])
             return
         alone = self.selectionModel().selectedRows()
-        already = len(alone) == 1 and alone[0].row() == index.row()
+        already = self._is_loaded(sound) or [each.row() for each in alone] == [index.row()]
         self._quiet = event.button() != Qt.MouseButton.LeftButton  # a menu is opened in silence
+        self._pressed, self._pressed_at = sound, event.position()
         super().mousePressEvent(event)
         self._quiet = False
         if sound is not None and already and index.column() == Column.PLAY:
+            self._pressed = None
             self.toggleRequested.emit(sound)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        pressed, self._pressed = self._pressed, None
+        # Selected in silence before, or heard to its end.
+        if pressed is not None and not self._is_loaded(pressed):
+            self.auditionRequested.emit(pressed)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         index = self.indexAt(event.position().toPoint())
@@ -208,6 +233,9 @@ class SoundTable(QTableView):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         index = self.indexAt(event.position().toPoint())
         self._hover(index)
+        way = event.position() - self._pressed_at
+        if way.manhattanLength() >= QApplication.startDragDistance():
+            self._pressed = None
         super().mouseMoveEvent(event)
 
     def leaveEvent(self, event: QEvent) -> None:

@@ -16,7 +16,8 @@ from sonoteca_server.jobs.headstart import HeadStart
 from sonoteca_server.jobs.sources import examine
 from sonoteca_server.storage.spool import Spool
 from sonoteca_server.wire.bodies import Outlet, Slice
-from sonoteca_server.wire.intake import Form, Intake
+from sonoteca_server.wire.forms import Form
+from sonoteca_server.wire.intake import Intake
 from sonoteca_shared.disposition import attachment, parse_filename
 from sonoteca_shared.errors import BadRequestError, SonotecaError
 from sonoteca_shared.names import clean_name, with_ending

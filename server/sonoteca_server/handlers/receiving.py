@@ -13,7 +13,8 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from sonoteca_server.handlers.handler import Handler
 from sonoteca_server.wire.errors import TooLargeError
-from sonoteca_server.wire.intake import DROP_LIMIT, DROP_S, Form, Intake
+from sonoteca_server.wire.forms import Form
+from sonoteca_server.wire.intake import DROP_LIMIT, DROP_S, Body, Intake
 from sonoteca_shared.errors import NoSpaceError, SonotecaError
 
 _Result = TypeVar("_Result")
@@ -60,8 +61,8 @@ class ReceivingHandler(Handler):
         self.check_head()
         self.intake = await self.open_intake()
         self.form = self.open_form(self.intake)
-        if self.form is None and self.told_length:
-            await self._read_whole(self.intake)
+        if self.told_length:
+            await self._read_whole(self.intake, Body(self.stream, self.told_length))
 
     async def open_intake(self) -> Intake[Any]:
         """What the body goes into; refuses one that is too large, or more than the disk takes."""
@@ -100,12 +101,12 @@ class ReceivingHandler(Handler):
             return None
         return int(length)
 
-    async def _read_whole(self, intake: Intake[Any]) -> None:
-        headers, count = self.request.headers, self.told_length or 0
+    async def _read_whole(self, intake: Intake[Any], body: Body) -> None:
+        headers = self.request.headers
         if headers.pop("Expect", "").lower() == "100-continue":
             await self.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            await intake.read(self.stream, count)
+            await (self.form or intake).read(body)
         except StreamClosedError:
             self._end()
             raise

@@ -16,7 +16,8 @@ from sonoteca_server.handlers.receiving import ReceivingHandler
 from sonoteca_server.handlers.sounds import answer_page
 from sonoteca_server.library.ingest import Admitted, Wish, parse_wish
 from sonoteca_server.storage import Incoming
-from sonoteca_server.wire.intake import Form, Intake
+from sonoteca_server.wire.forms import Form
+from sonoteca_server.wire.intake import Intake
 from sonoteca_shared import routes
 from sonoteca_shared.digests import is_digest
 from sonoteca_shared.disposition import parse_filename

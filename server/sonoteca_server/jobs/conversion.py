@@ -13,13 +13,14 @@ from typing import Any
 
 from sonoteca_server.jobs import ffmpeg as programs
 from sonoteca_server.jobs import jail, levelling, reports
-from sonoteca_server.jobs.encoding import DESCRIBING, MIXABLE, Work, measuring, reading, writing
+from sonoteca_server.jobs.encoding import DESCRIBING, Work, measuring, reading, writing
 from sonoteca_server.jobs.ffmpeg import Ffmpeg
 from sonoteca_server.jobs.jail import Feed
 from sonoteca_server.jobs.sources import Source, UndecodableError
+from sonoteca_server.jobs.speakers import MEASURABLE, MIXABLE, Places
 from sonoteca_server.jobs.wrapping import wrap
 from sonoteca_shared.errors import BadRequestError, SonotecaError
-from sonoteca_shared.recipes import FLOAT, Recipe
+from sonoteca_shared.recipes import FLOAT, TARGETS, Recipe
 
 MOST_WAITING = 100
 _SECONDS = 60
@@ -195,9 +196,24 @@ class Conversions:
                 ended = await jail.run_fed(program, limits, feed, stdout=target)
         except jail.TooSlowError as error:
             raise UndecodableError("converting it takes too long") from error
+        if ended.status and reports.is_of_speakers(ended.said):
+            raise UnfitError(_of_speakers(work))
         if ended.status:
             raise reports.failure(ended, limits)
         return ended.said
+
+
+def _of_speakers(work: Work) -> str:
+    what = f"its {work.shape.channels or 'many'} channels are for speakers"
+    if work.recipe.channels:
+        return (
+            f"{what} that cannot be mixed to {work.recipe.channels} channels: "
+            f"leave “channels” out, so that they stay as they are"
+        )
+    return (
+        f"{what} for which {work.recipe.format} has no place: "
+        f"convert it to wav, which keeps them as they are"
+    )
 
 
 def _check_fit(work: Work) -> None:
@@ -210,7 +226,18 @@ def _check_fit(work: Work) -> None:
                 raise BadRequestError(
                     f"“{name}” is {place:g} seconds, but the sound ends after {length:g} seconds"
                 )
+    _check_channels(work)
+
+
+def _check_channels(work: Work) -> None:
+    shape, recipe = work.shape, work.recipe
     count, most = shape.channels or 0, recipe.channels or recipe.target.channels
+    held = TARGETS["wav"].channels
+    if count > held:
+        raise UnfitError(
+            f"it has {count} channels, and {held} is the most that can be converted: "
+            f"send it in parts"
+        )
     # Where so many channels belong nobody says, so nobody can mix them.
     if count > MIXABLE and most != count and (recipe.channels or count > most):
         raise UnfitError(
@@ -220,6 +247,11 @@ def _check_fit(work: Work) -> None:
     if (recipe.channels or 0) > MIXABLE and recipe.channels != count:
         raise UnfitError(
             f"it cannot be mixed to {recipe.channels} channels: {MIXABLE} is the most that it can"
+        )
+    if recipe.normalize_lufs is not None and shape.places is Places.UNKNOWN and count > MEASURABLE:
+        raise UnfitError(
+            f"it has {count} channels, and nobody says for which speakers: the loudness of "
+            f"{MEASURABLE} at most can be measured then; leave “normalize_lufs” out"
         )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from sonoteca_server.jobs import speakers
 from sonoteca_server.jobs.ffmpeg import Ffmpeg
 from sonoteca_server.jobs.sources import Shape, Source
+from sonoteca_server.jobs.speakers import MIXABLE, Places
 from sonoteca_server.jobs.tags import moved
 from sonoteca_shared.recipes import FLOAT, Recipe
 
-VERSION = 2
+VERSION = 3
 """Goes into the tags of results; one more whenever the same recipe gives other bytes."""
 
 # Demuxers of sound in one file, of which none opens another file or a connection.
@@ -53,19 +55,9 @@ _MUXERS = {
 _ONE_STREAM = ("-map", "0:a:0", "-threads", "1", "-filter_threads", "1")
 # Reads the head alone, and says what is in there.
 DESCRIBING = [*_ONE_STREAM, "-t", "0", "-f", "null", "-"]
-# By number of channels: ffmpeg's name, and the speakers as a WAV counts them.
-_LAYOUTS = (
-    ("mono", 0x4),
-    ("stereo", 0x3),
-    ("3.0", 0x7),
-    ("quad", 0x33),
-    ("5.0", 0x37),
-    ("5.1", 0x3F),
-    ("6.1", 0x70F),
-    ("7.1", 0x63F),
-)
-MIXABLE = len(_LAYOUTS)
-"""The most channels of which it is known where they belong."""
+_STEREO = 2
+# Of so many channels ffmpeg puts some into another's place, unless Opus itself is told to.
+_MISPLACED = (5, 7)
 # What a sound of unknown precision, or one that was computed, is kept with.
 _USUAL = "16"
 
@@ -102,7 +94,10 @@ def reading(ffmpeg: Ffmpeg, source: Source) -> list[str]:
     return [
         *(ffmpeg.path, "-hide_banner", "-nostdin", "-nostats", "-v", "level+verbose"),
         *(() if source.is_cut else ("-xerror",)),
-        *("-protocol_whitelist", protocol, *demuxers, "-i", address),
+        *("-protocol_whitelist", protocol, *demuxers),
+        # Sixteen channels are a recorder's more often than a room of the kind that ffmpeg takes
+        # them for.
+        *("-guess_layout_max", str(MIXABLE), "-i", address),
     ]
 
 
@@ -110,7 +105,7 @@ def measuring(work: Work, gain: list[str]) -> list[str]:
     """How it measures the loudness that the result would have with these filters."""
     # Shorter than a block of the measurement no sound has a loudness.
     measure = ("apad=whole_dur=0.4", "ebur128=peak=true:framelog=verbose")
-    filters = [*_region(work), *_remix(work), *gain, *measure]
+    filters = [*_region(work), *_remix(work), *gain, *_weights(work), *measure]
     return [*_ONE_STREAM, "-af", ",".join(filters), "-f", "null", "-"]
 
 
@@ -118,7 +113,13 @@ def writing(work: Work, gain: list[str]) -> list[str]:
     """How it writes what the recipe asks for into its standard output, which is a file."""
     recipe = work.recipe
     depth = depth_of(work.shape, recipe)
-    filters = [*_region(work), *_remix(work), *gain, _samples(work, depth, exact=not gain)]
+    filters = [
+        *_region(work),
+        *_remix(work),
+        *gain,
+        *_order(work),
+        _samples(work, depth, exact=not gain),
+    ]
     if recipe.format in _CODED:
         encoder = _CODED[recipe.format][0]
     else:
@@ -126,6 +127,8 @@ def writing(work: Work, gain: list[str]) -> list[str]:
     coding = ["-c:a", encoder]
     if bitrate := recipe.bitrate or _BITRATES.get(recipe.format):
         coding += "-b:a", str(bitrate)
+    if recipe.format == "opus" and (recipe.channels or work.shape.channels) in _MISPLACED:
+        coding += "-mapping_family", "1"
     if work.is_bare:
         # Into the file from where it stands, nothing but samples, and not packet by packet.
         muxer = encoder.removeprefix("pcm_")
@@ -147,11 +150,6 @@ def kept_frames(work: Work) -> tuple[int, int | None]:
 def is_remixed(work: Work) -> bool:
     """Whether the result has other channels than the source."""
     return bool(_remix(work))
-
-
-def mask_of(channels: int) -> int:
-    """The speakers of a result that was mixed to so many channels."""
-    return _LAYOUTS[channels - 1][1]
 
 
 def depth_of(shape: Shape, recipe: Recipe) -> str:
@@ -185,13 +183,33 @@ def _remix(work: Work) -> list[str]:
     count = work.recipe.channels
     if count is None or count == work.shape.channels or count > MIXABLE:
         return []
-    return [f"aresample=ochl={_LAYOUTS[count - 1][0]}:osf=flt:rematrix_maxval=1"]
+    return [f"aresample=ochl={speakers.layout_of(count)}:osf=flt:rematrix_maxval=1"]
+
+
+def _weights(work: Work) -> list[str]:
+    """Channels that are for no speaker that anybody knows all count alike."""
+    shape = work.shape
+    if shape.channels is None or shape.places is not Places.UNKNOWN:
+        return []
+    return [speakers.counted(shape.channels)]
+
+
+def _order(work: Work) -> list[str]:
+    """Channels for a coder that has one room for each number of them, as Opus does."""
+    count = work.shape.channels
+    if work.recipe.format not in _CODED or count is None or count > MIXABLE or _remix(work):
+        return []
+    if count > _STEREO:
+        return [speakers.ordered(count)] if work.recipe.format == "opus" else []
+    # A left channel alone is as mono as any other.
+    return [speakers.ordered(count)] if work.shape.places is Places.ODD else []
 
 
 def _samples(work: Work, depth: str, *, exact: bool) -> str:
     """The last filter: rate and depth in one step, so that samples are rounded once."""
     recipe, shape = work.recipe, work.shape
     options: list[str] = []
+    is_noisy = False
     if recipe.samplerate not in (None, shape.samplerate):
         resampler = "resampler=soxr:precision=28" if work.ffmpeg.has_soxr else "filter_size=64"
         options += f"osr={recipe.samplerate}", resampler
@@ -203,6 +221,7 @@ def _samples(work: Work, depth: str, *, exact: bool) -> str:
         exact = exact and not _remix(work) and shape.bits > 0
         if depth not in ("32", FLOAT) and not (exact and shape.bits <= int(depth)):
             options.append("dither_method=triangular")
+            is_noisy = True
             if depth == "24":
                 options.append("output_sample_bits=24")
         if not exact:
@@ -210,7 +229,10 @@ def _samples(work: Work, depth: str, *, exact: bool) -> str:
             # precision is not enough.
             precise = "fltp" if depth in ("8", "16") else "dblp"
             options.append(f"internal_sample_fmt={precise}")
-    return "=".join(filter(None, ("aresample", ":".join(options))))
+    resampling = f"aresample={':'.join(options)}"
+    if not is_noisy or _remix(work) or shape.places is Places.USUAL or shape.channels is None:
+        return resampling
+    return speakers.apart(resampling, shape.channels)
 
 
 def _texts(work: Work) -> list[str]:

@@ -16,6 +16,10 @@ _TROUBLE = re.compile(r"^(?:\[[^\]]* @ \w+\] )?\[(?:error|fatal)\] (.+)$", re.MU
 _OUR_NAMES = re.compile(r"(?:pipe:0|fd:|file:/dev/fd/\d): ")
 _CUT = re.compile(r"ended prematurely|partial file|truncat|corrupt input packet", re.IGNORECASE)
 _DECODED = re.compile(r"Input stream .*frames decoded.*\((\d+) samples\)")
+_SPEAKERS = re.compile(
+    r"(?:channel layout .{1,200} (?:is not supported|for specified mapping))|"
+    r"Unsupported channel layout|Cannot select channel layout"
+)
 _EMPTY = "Output file is empty"
 
 
@@ -36,6 +40,11 @@ def failure(ended: Ended, limits: Limits) -> SonotecaError:
 def is_empty(said: str) -> bool:
     """Whether nothing came out of a run that went well."""
     return _EMPTY in said
+
+
+def is_of_speakers(said: str) -> bool:
+    """Whether a run failed because of the speakers that the channels are for."""
+    return _SPEAKERS.search(said) is not None
 
 
 def check_whole(source: Source, said: str) -> None:

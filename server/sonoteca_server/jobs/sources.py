@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 
+from sonoteca_server.jobs.speakers import Places, places_of
 from sonoteca_server.jobs.tags import tags_of
 from sonoteca_shared.errors import NotAWavError, SonotecaError
 from sonoteca_shared.lengths import read_promise
@@ -20,7 +21,9 @@ _STREAM = re.compile(
     r"Stream #\S+.*?: Audio: (?P<codec>\w+).*?, (?P<rate>\d+) Hz, (?P<layout>[^,\n]+)"
     r"(?:, (?P<samples>[a-z]+\d*)p?(?: \((?P<bits>\d+) bit\))?)?"
 )
-_COUNT = re.compile(r"(\d+) channels")
+# Names of layouts: `4 channels`, `3 channels (FL+FC+BL)`, `5.1(side)`.
+_COUNT = re.compile(r"(\d+) channels( \(.+)?")
+_ROOM = re.compile(r"\d+(?:\.\d+)+")
 _BITS = {"u8": 8, "s16": 16, "s32": 32, "s64": 64}
 _LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape", "tak", "shorten", "mlp", "truehd")
 
@@ -50,6 +53,8 @@ class Shape:
     """Bits of a sample that count; 0 where samples are no whole numbers, or only come close."""
     is_float: bool = False
     """Whether it is linear, in floating point."""
+    places: Places = Places.USUAL
+    """For which speakers its channels are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +79,20 @@ class Source:
         found = _STREAM.search(said)
         if found is None:
             raise UndecodableError("there is no sound in it that could be read")
-        count = _COUNT.match(found["layout"])
-        known = {"mono": 1, "stereo": 2}.get(found["layout"].strip())
         lossless = found["codec"].startswith(_LOSSLESS)
         bits = int(found["bits"] or _BITS.get(found["samples"] or "", 0)) if lossless else 0
         is_float = lossless and (found["samples"] or "").startswith(("flt", "dbl"))
-        channels = int(count[1]) if count else known
-        return replace(self, shape=Shape(int(found["rate"]), channels, bits, is_float))
+        channels, places = _channels(found["layout"].strip())
+        return replace(self, shape=Shape(int(found["rate"]), channels, bits, is_float, places))
+
+
+def _channels(layout: str) -> tuple[int | None, Places]:
+    """How many a layout has, if its name tells, and what is known of their places."""
+    if count := _COUNT.fullmatch(layout):
+        return int(count[1]), Places.USUAL if count[2] else Places.UNKNOWN
+    if room := _ROOM.match(layout):
+        return sum(map(int, room[0].split("."))), Places.USUAL
+    return {"mono": 1, "stereo": 2, "quad": 4}.get(layout), Places.USUAL
 
 
 def examine(descriptor: int, *, as_is: bool = False) -> Source:
@@ -152,4 +164,5 @@ def _wav(descriptor: int, size: int, told: Description, *, as_is: bool) -> Sourc
 def shape_of(facts: WavFacts) -> Shape:
     """The shape of a WAV."""
     bits = facts.bitdepth if facts.format == "pcm" else 0
-    return Shape(facts.samplerate, facts.channels, bits, facts.format == "float")
+    places = places_of(facts.channels, facts.channel_mask)
+    return Shape(facts.samplerate, facts.channels, bits, facts.format == "float", places)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 
 from sonoteca_server.jobs import marks
-from sonoteca_server.jobs.encoding import Work, depth_of, is_remixed, kept_frames, mask_of
+from sonoteca_server.jobs.encoding import Work, depth_of, is_remixed, kept_frames
+from sonoteca_server.jobs.speakers import mask_of
 from sonoteca_server.storage.ballast import full_disk_told
 from sonoteca_shared.ranges import ByteRange, Pieces
 from sonoteca_shared.recipes import FLOAT
