@@ -27,7 +27,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 from urllib.parse import quote, urlsplit
@@ -198,9 +198,7 @@ def try_qt() -> None:
         quiet = "qt.multimedia.symbolsresolver=false"  # it misses PipeWire aloud, and goes on
         environment = {**os.environ, "QT_QPA_PLATFORM": name, "QT_LOGGING_RULES": quiet}
         if subprocess.run([PYTHON, "-c", program], env=environment, check=False).returncode:
-            fail(
-                f"Qt does not start here (on {name}) and says why above. See README for its needs."
-            )
+            fail(f"Qt does not start here (on {name}) and says why above; README has its needs.")
 
 
 def set_up() -> None:
@@ -208,9 +206,8 @@ def set_up() -> None:
     began = time.monotonic()
     set_up_system()
     set_up_python()
-    seconds = time.monotonic() - began
-    if seconds > 1:
-        say(f"set up in {seconds:.0f} s")
+    if time.monotonic() - began > 1:
+        say(f"set up in {time.monotonic() - began:.0f} s")
 
 
 # ---- run
@@ -241,8 +238,7 @@ def running(name: str, *words: str, piped: bool = False) -> Iterator[Process]:
 
 def stop_on_signals() -> None:
     """Ctrl+C, SIGTERM and a closed terminal end `run` cleanly, even where SIGINT was ignored."""
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    numbers = [signal.Signals[name] for name in names]
+    numbers = [each for each in signal.Signals if each.name in ("SIGINT", "SIGTERM", "SIGHUP")]
 
     def stop(*_: object) -> None:
         for number in numbers:
@@ -252,6 +248,15 @@ def stop_on_signals() -> None:
     for number in numbers:
         if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:  # nohup stays so
             signal.signal(number, stop)
+
+
+def end_if_running() -> None:
+    """Stop here when a server runs on our library already."""
+    with suppress(OSError, http.client.HTTPException):  # it was killed, or never was
+        url = (DATA / "address").read_text(encoding="utf-8")
+        list_names(url)
+        say(f"already running at {url}; Ctrl+C where it was started stops it")
+        sys.exit(0)
 
 
 def free_port() -> int:
@@ -306,7 +311,6 @@ def make_samples(url: str) -> None:
         if subprocess.run(samples, check=False).returncode:
             say("not all samples could be made (see above); everything else works")
             return
-    DATA.mkdir(exist_ok=True)
     made.touch()
 
 
@@ -318,11 +322,7 @@ def print_curl_lines(url: str) -> None:
     for what, options, path in (
         ("what is there", "", "/list?maxduration=300"),
         ("what is known of a sound", "", f"/info?name={name}"),
-        (
-            "fetch it; after a break the same line goes on",
-            "-C - -o myfile.wav ",
-            f"/download?name={name}",
-        ),
+        ("fetch it, or what is missing", "-C - -o myfile.wav ", f"/download?name={name}"),
         ("add a file", "-X POST --data-binary @myfile.wav ", "/post?name=myfile.wav"),
     ):
         print(f"    # {what}\n    curl {options}{mark}{url}{path}{mark}")
@@ -348,18 +348,18 @@ def run(words: Sequence[str]) -> int:
     """The server, and the window where there is a display, until it is closed or Ctrl+C."""
     if words:
         fail("run takes no further words; python3 dev.py --help shows both commands.")
+    end_if_running()
     set_up()
     stop_on_signals()
-    serve = ["serve", "--data", str(DATA / "server"), "--port", str(free_port())]
+    serve = ["serve", "--quiet", "--data", str(DATA / "server"), "--port", str(free_port())]
     try:
         with running("server", "sonoteca_server", *serve, piped=True) as server:
             url = address_of(server)
+            (DATA / "address").write_text(url, encoding="utf-8")
             make_samples(url)
             print_curl_lines(url)
             if LINUX and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-                say(
-                    "no display here (DISPLAY and WAYLAND_DISPLAY are unset): only the server runs."
-                )
+                say("no display here (no DISPLAY or WAYLAND_DISPLAY): only the server runs.")
                 print(f"\n    Open {url} in a browser. Ctrl+C stops the server.\n", flush=True)
                 return wait_for(server)
             say("opening the window; closing it (or Ctrl+C here) stops the server too")
@@ -369,6 +369,8 @@ def run(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 0
     finally:
+        with suppress(OSError):
+            (DATA / "address").unlink()
         say("stopped")
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import dev
 import pytest
 
+from tests.kit.http import serve
+
 ROOT = Path(dev.__file__).parent
 
 
@@ -74,6 +76,27 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert "the server ended (exit code" in done.stderr
     assert str(no_folder) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_second_start_names_the_first_and_ends(tmp_path: Path) -> None:
+    with serve(tmp_path / "server") as server:
+        (tmp_path / "address").write_text(server, encoding="utf-8")
+        done = run_dev(tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"already running at {server}" in done.stdout
+        assert len(done.stdout.splitlines()) == 1
+
+
+def test_what_a_killed_start_left_behind_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dev, "DATA", tmp_path)
+    dev.end_if_running()
+    with serve(tmp_path / "server") as server:
+        (tmp_path / "address").write_text(server, encoding="utf-8")
+        with pytest.raises(SystemExit):
+            dev.end_if_running()
+    dev.end_if_running()
 
 
 def run_dev(data: Path) -> "subprocess.CompletedProcess[str]":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import signal
 import sys
 from pathlib import Path
 
 from sonoteca_desktop.settings import DEFAULT_SERVER, default_folder
-from sonoteca_desktop.shell.arguments import COMMANDS
+from sonoteca_desktop.shell.arguments import COMMANDS, server_address
 from sonoteca_shared import __version__
 from sonoteca_shared.errors import SonotecaError
 
@@ -25,6 +26,9 @@ def main(argv: list[str] | None = None) -> int:
         from sonoteca_desktop.shell.commands import run as run_command
 
         return run_command([words[place], *words[:place], *words[place + 1 :]])
+    if (mistake := _mistake_in(words)) is not None:
+        print(f"sonoteca: {mistake} (see sonoteca --help)", file=sys.stderr)
+        return 2
     return _open_window(_parser().parse_args(words))
 
 
@@ -45,10 +49,26 @@ def _open_window(given: argparse.Namespace) -> int:
 
 def _command_at(words: list[str]) -> int | None:
     """The place of push, pull, list or sync, when that is the first word that is no option."""
+    place = _first_word_at(words)
+    return place if place < len(words) and words[place] in COMMANDS else None
+
+
+def _mistake_in(words: list[str]) -> str | None:
+    """What is wrong with a first word that reads as a command, and neither is one nor a file."""
+    word = next(iter(words[_first_word_at(words) :]), "")
+    if not word.isalpha() or os.path.lexists(word):
+        return None
+    meant = difflib.get_close_matches(word, COMMANDS, n=1)
+    way = f"did you mean {meant[0]}?" if meant else f"the commands are {', '.join(COMMANDS)}"
+    return f"there is no file and no command “{word}”; {way}"
+
+
+def _first_word_at(words: list[str]) -> int:
+    """The place of the first word that is no option, or a place after the last one."""
     place = 0
     while place < len(words) and words[place].startswith("-"):
         place += 2 if words[place] in _WITH_VALUE else 1
-    return place if place < len(words) and words[place] in COMMANDS else None
+    return place
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,7 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"Sonoteca {__version__}")
     parser.add_argument(
-        "--server", metavar="URL", help=f"the server (default: the last one, or {DEFAULT_SERVER})"
+        "--server",
+        metavar="URL",
+        type=server_address,
+        help=f"the server (default: the last one, or {DEFAULT_SERVER})",
     )
     parser.add_argument(
         "--data", metavar="DIR", type=Path, default=default_folder(), help="where to keep things"

@@ -240,9 +240,14 @@ class Desktop(QObject):
         reach = up if state.reached else Reach.OFFLINE
         wait = None if state.retry_at is None else max(0.0, state.retry_at - time.monotonic())
         self.window.show_connection(Connection(reach, self.server_name, wait, state.sentence))
-        if not state.sentence and self._away:
+        if (not state.sentence and self._away) or state.replaced:
             self.queue.retry_waiting()
         self._away = bool(state.sentence)
+        if state.replaced:
+            self.window.show_notice(
+                f"On {self.server_name} is another library than before, or one that was restored: "
+                "this is what it has now. What was still to come from the one before waits for it."
+            )
         if state.changed:
             self.overviews.forget_missing()
             self.sounds.refresh()

@@ -129,6 +129,8 @@ class Client:
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url.rstrip("/")
+        self.library = ""
+        """What the last answer called its library; "" until one did."""
         self._here = threading.local()
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -262,6 +264,7 @@ class Client:
                 # A redirected POST would become a GET, and the upload be taken for done.
                 allow_redirects=method == "GET",
             )
+            self.library = response.headers.get(routes.LIBRARY, self.library)
             if response.ok and not self._is_replaced(response):
                 return response
             with response:

@@ -44,9 +44,10 @@ def _run(command: str, given: dict[str, Any]) -> int:
         for line in inspect(wav):
             print(line)
         return 0
+    quiet = given.pop("quiet", False)
     settings, sources = load(given, file=file)
     if command == "serve":
-        return _serve(settings)
+        return _serve(settings, quiet=quiet)
     if command == "worker":
         return _work(settings)
     if command == "db":
@@ -56,8 +57,8 @@ def _run(command: str, given: dict[str, Any]) -> int:
     return _show(settings, sources)
 
 
-def _serve(settings: Settings) -> int:
-    logs.to_stderr()
+def _serve(settings: Settings, *, quiet: bool) -> int:
+    logs.to_stderr(quiet=quiet)
     asyncio.run(app.serve(settings))
     return 0
 
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         help="serve a library until stopped",
         epilog="example: sonoteca-server serve --data ~/sounds --port 0",
     )
+    serve.add_argument("--quiet", action="store_true", help="log no requests, only what goes wrong")
     worker = commands.add_parser(
         "worker",
         help="work off jobs beside a server, on the same library, until stopped",

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from sonoteca_server.catalog import CatalogOlderError, Home
+from sonoteca_server.catalog import CatalogOlderError, Home, feed
 from sonoteca_server.catalog.engines import home_of
 from sonoteca_server.catalog.facets import FacetCounts
 from sonoteca_server.catalog.schema import objects
@@ -133,6 +133,8 @@ def lock_workers(folder: Path, *, alone: bool) -> int:
 
 
 def _lock(folder: Path, name: str, how: int, refusal: str) -> int:
+    if folder.is_file():
+        raise CannotStartError(f"{folder} is a file, not a folder: name another one with --data")
     try:
         make_folder(folder)
         lock = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -158,6 +160,8 @@ async def serve(settings: Settings) -> None:
 async def running(settings: Settings) -> AsyncIterator[str]:
     """A server that answers under the address given, until the block is left."""
     _check_access(settings)
+    for each in _listen(settings):  # who cannot be reached makes no library
+        each.close()
     library = Library(settings.data, home_of(settings.database, settings.data))
     try:
         sockets = _listen(settings)
@@ -170,7 +174,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         )
         services = _services(settings, library, analysis, jobs)
         server = SendingServer(
-            make_application(services),
+            make_application(services, await library.catalog.read(feed.name)),
             limits=Limits(settings.header_timeout_s, settings.body_idle_s, _IDLE_S),
         )
         server.add_sockets(sockets)
@@ -246,12 +250,16 @@ async def _stop(
             await task
 
 
-def make_application(services: Services) -> Application:
-    """The table of URLs as an application; requests are logged by us, and without queries."""
+def make_application(services: Services, library: str) -> Application:
+    """The table of URLs as an application; requests are logged by us, and without queries.
+
+    Every answer names the library, so that none is taken for that of another one.
+    """
     return Application(
         list(url_specs(services)),
         default_handler_class=UnknownPath,
         default_handler_args={"services": services},
+        library=library,
         log_function=_log_request,
     )
 

@@ -30,11 +30,14 @@ class JsonLines(logging.Formatter):
         return json.dumps(told)
 
 
-def to_stderr() -> None:
-    """Log there from now on: to a person's terminal what went wrong, else every request too."""
+def to_stderr(*, quiet: bool = False) -> None:
+    """Log there from now on: what went wrong, and every request too unless a person reads it.
+
+    That is so on a terminal, and where it is to be `quiet`.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    level = logging.WARNING if sys.stderr.isatty() else logging.INFO
+    level = logging.WARNING if quiet or sys.stderr.isatty() else logging.INFO
     # What no line tells need not be found out for each of them
     # (https://docs.python.org/3/howto/logging.html#optimization).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

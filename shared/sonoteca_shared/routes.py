@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
+LIBRARY = "Sonoteca-Library"
+"""The header field by which every answer names the library that it is about."""
+
 POST = "/post"
 UPLOAD = "/upload"
 LIST = "/list"

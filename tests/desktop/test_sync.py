@@ -83,8 +83,9 @@ def test_another_library_under_the_same_address_replaces_the_copy(tmp_path: Path
             until(lambda: mirror.count() == 1)
     with serve(tmp_path / "two") as server:
         post(server, 2)
-        with following(server, mirror):
+        with following(server, mirror) as told:
             until(lambda: mirror.keys(parse("2").tree) and mirror.count() == 1)
+            assert [state.replaced for state in told].count(True) == 1
 
 
 def test_a_copy_that_cannot_be_written_is_told(tmp_path: Path) -> None:

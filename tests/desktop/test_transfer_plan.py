@@ -187,6 +187,11 @@ def test_every_trouble_leads_somewhere(
     assert (verdict.event, verdict.note) == (event, note)
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_came_is_never_given_up_because_a_server_has_it_no_more(status: int) -> None:
+    assert judge(refusal(status), kind=Kind.DOWNLOAD).keep
+
+
 def test_a_wrong_digest_is_forgiven_once() -> None:
     error = CorruptError(expected="ab" * 32, given="cd" * 32)
     first = judge(error, kind=Kind.DOWNLOAD)

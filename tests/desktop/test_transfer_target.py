@@ -116,7 +116,7 @@ def test_a_full_disk_is_told_with_numbers(tmp_path: Path, monkeypatch: pytest.Mo
     target.check_room(tmp_path, 1000)
     usage = shutil.disk_usage(tmp_path)._replace(free=64 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(DiskFullError, match=r"67 MB free, 2\.1 GB needed"):
+    with pytest.raises(DiskFullError, match=r"67 MB free, 2\.0 GB needed, and 67 MB are"):
         target.check_room(tmp_path, 2 * 10**9)
 
 

@@ -118,6 +118,7 @@ def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert port in refused.stderr
     assert "--port" in refused.stderr
+    assert not (tmp_path / "two").exists()
 
 
 def test_open_access_off_loopback_must_be_said(tmp_path: Path) -> None:
@@ -157,6 +158,23 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "blobs"):
         refused = run("serve", "--data", str(folder), "--port", "0")
         assert (refused.returncode, str(folder) in refused.stderr) == (1, True)
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_text("a file")
+    refused = run("serve", "--data", str(tmp_path / "a.wav"), "--port", "0")
+    assert refused.returncode == 1
+    assert f"{tmp_path / 'a.wav'} is a file, not a folder" in refused.stderr
+
+
+def test_a_quiet_server_logs_no_requests(tmp_path: Path) -> None:
+    for flags in ((), ("--quiet",)):
+        log = tmp_path / f"log{len(flags)}"
+        with server_process(tmp_path / "library", *flags, log=log) as server:
+            requests.get(f"{server.url}/list", timeout=10)
+            assert server.stop() == 0
+    assert "/list" in (tmp_path / "log0").read_text()
+    assert (tmp_path / "log1").read_text() == ""
 
 
 @pytest.mark.parametrize("name", ["a?b#c", "a%20b", "ä b;c=d&e"])

@@ -197,4 +197,4 @@ def test_one_that_the_library_lost_says_so(desk: Workplace, sound: Sound) -> Non
     gone = msgspec.structs.replace(sound, id="0198f0c0-0000-7000-8000-000000000000")
     [key] = desk.queue.export_all([gone], {"format": "flac"}, desk.sounds)
     failed = desk.until_state(key, State.FAILED)
-    assert failed.way_out == "It left the library: remove it from the list"
+    assert failed.way_out == "It left the library: remove it, or try again if it is back"

@@ -35,6 +35,24 @@ def test_help_and_version_need_no_window() -> None:
         assert "example: sonoteca" in program.communicate(timeout=15)[0]
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["pusj"], "there is no file and no command “pusj”; did you mean push?"),
+        (["--data", "x", "lst"], "there is no file and no command “lst”; did you mean list?"),
+        (["pusj", "--folder", "x"], "did you mean push?"),
+        (["zzz"], "the commands are push, pull, list, sync"),
+        (["--server", "nonsense://x"], "“nonsense://x” is no address of a server"),
+        (["--server", "studio"], "one looks like http://studio:8282"),
+    ],
+)
+def test_a_mistyped_word_opens_no_window(words: list[str], told: str, tmp_path: Path) -> None:
+    with start(*words, folder=tmp_path) as program:
+        shown = program.communicate(timeout=15)
+    assert (program.returncode, shown[0]) == (2, "")
+    assert told in shown[1]
+
+
 @pytest.mark.timeout(60)
 def test_files_on_the_command_line_are_uploaded(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "take1.wav", seconds=0.2)

@@ -194,8 +194,14 @@ def test_each_file_that_fails_is_told_and_the_others_go_through(
     told = {each.partition(": ")[2].partition(": ")[0]: each for each in pushed.stderr.splitlines()}
     assert set(told) == {str(tmp_path / "nowhere.wav"), *map(str, folder.glob("[te]*.wav"))}
     assert "there is no such file" in told[str(tmp_path / "nowhere.wav")]
-    assert "not a WAV" in told[str(folder / "text.wav")]
-    assert "The file is empty" in told[str(folder / "empty.wav")]
+    assert told[str(folder / "text.wav")].endswith(
+        ". Nothing of it was added. Put a WAV file there, saved as such in an editor, then try "
+        "again."
+    )
+    assert "the same command" not in pushed.stderr.lower()
+    assert (
+        "The file is empty. Nothing of it was added. Put a good" in told[str(folder / "empty.wav")]
+    )
     assert json.loads(shell.run("list", "--json").stdout)["name"] == "good.wav"
 
 
@@ -231,7 +237,7 @@ def test_a_disk_without_room_ends_a_pull_in_words(shell: Shell, tmp_path: Path) 
         pulled = shell.run("pull", "", "--to", disk)
     assert pulled.returncode == 1
     assert "Not enough room in" in pulled.stderr
-    assert "When that is mended, the same command goes on." in pulled.stderr
+    assert "are always left free. When that is mended, the same command goes on." in pulled.stderr
 
 
 def test_parts_of_a_query_that_make_no_sense_are_told(shell: Shell, tmp_path: Path) -> None:
@@ -277,7 +283,8 @@ def test_a_server_that_is_away_is_one_line(tmp_path: Path, words: tuple[str, ...
 @pytest.mark.parametrize(
     "words",
     [("pull",), ("push",), ("pull", "x", "--to", ".", "--limit", "fast"),
-     ("pull", "http://127.0.0.1:1/x", "--to", "x"), ("list", "--nonsense")],
+     ("pull", "http://127.0.0.1:1/x", "--to", "x"), ("list", "--nonsense"),
+     ("list", "--server", "nonsense", "x"), ("list", "--server", "http://a:b", "x")],
 )  # fmt: skip
 def test_wrong_usage_is_2(tmp_path: Path, words: tuple[str, ...]) -> None:
     ended = Shell("http://127.0.0.1:1", tmp_path).run(*words)

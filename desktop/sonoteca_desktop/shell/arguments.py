@@ -48,8 +48,9 @@ def _add_push(commands: _Commands[_Parser]) -> None:
     push = _command(
         commands,
         "push",
-        "Sends files, and all WAVs of folders, to a Sonoteca server. What the server has is not "
-        "sent again. Given again, the same command goes on where it stopped.",
+        "Sends files, and all WAVs of folders, to a Sonoteca server. What the repository has "
+        "already, in any folder and under any name, is not sent again and gets no second entry: "
+        "“already there” says where it is. Given again, the same command goes on where it stopped.",
         "example: sonoteca push --folder field/2026 ~/recordings take1.wav",
     )
     push.add_argument("paths", metavar="FILE|FOLDER", nargs="+", type=Path)
@@ -128,7 +129,10 @@ def _add_sync(commands: _Commands[_Parser]) -> None:
 def _command(commands: _Commands[_Parser], name: str, about: str, example: str) -> _Parser:
     parser = commands.add_parser(name, description=about, epilog=example)
     parser.add_argument(
-        "--server", metavar="URL", help=f"the server (default: the last one, or {DEFAULT_SERVER})"
+        "--server",
+        metavar="URL",
+        type=server_address,
+        help=f"the server (default: the last one, or {DEFAULT_SERVER})",
     )
     parser.add_argument(
         "--data", metavar="DIR", type=Path, default=default_folder(), help="where to keep things"
@@ -152,6 +156,20 @@ def _add_patience(parser: _Parser) -> None:
         default=PATIENCE,
         help=f"how long to try again while nothing comes through (default: {PATIENCE:.0f})",
     )
+
+
+def server_address(text: str) -> str:
+    """The address of a server as it was typed, if it can be one; "" is the one of before."""
+    try:
+        parts = urlsplit(text)
+        is_one = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, brackets that do not close
+        is_one = False
+    if text and not is_one:
+        raise argparse.ArgumentTypeError(
+            f"“{text}” is no address of a server: one looks like http://studio:8282"
+        )
+    return text
 
 
 def _speed(text: str) -> int:

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator
 
 from sonoteca_desktop.models import units
 from sonoteca_desktop.transfers.queue import Kind, State, Transfer
+from sonoteca_desktop.transfers.ways_out import way_out
 
 _DONE = {Kind.UPLOAD: "sent", Kind.DOWNLOAD: "fetched"}
 _KEPT = {Kind.UPLOAD: "Nothing of it was added", Kind.DOWNLOAD: "Nothing of it was kept"}
+_ANY_WAY = way_out(State.FAILED, "")
 GO_ON = "The same command goes on where it stopped"
 
 
@@ -44,8 +46,10 @@ def failures(transfers: Iterable[Transfer]) -> Iterator[str]:
     waiting: list[Transfer] = []
     for each in transfers:
         if each.state is State.FAILED:
-            kept = _KEPT[each.kind]
-            yield f"{_where(each)}: {_reason(each)}. {kept}; the same command tries again."
+            way = "The same command tries again"
+            if each.way_out != _ANY_WAY:
+                way = printable(each.way_out)
+            yield f"{_where(each)}: {_reason(each)}. {_KEPT[each.kind]}. {way}."
         elif each.state is State.BLOCKED:
             yield f"{_where(each)}: {_reason(each)}. When that is mended, the same command goes on."
         elif each.state is not State.DONE:

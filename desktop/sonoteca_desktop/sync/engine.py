@@ -27,13 +27,15 @@ class SyncState:
     """How the copy stands to its server.
 
     `reached` says whether the server answered, whatever it said, and is None until it is asked;
-    `changed` says that the mirror has news. `sentence` is what keeps the copy from following, if
-    anything does: the way to the server, its refusal or this computer's disk. Then `retry_at`, on
-    the clock of `time.monotonic`, is when it is tried again.
+    `changed` says that the mirror has news, `replaced` that the library is another one than before.
+    `sentence` is what keeps the copy from following, if anything does: the way to the server, its
+    refusal or this computer's disk. Then `retry_at`, on the clock of `time.monotonic`, is when it
+    is tried again.
     """
 
     reached: bool | None = None
     changed: bool = False
+    replaced: bool = False
     sentence: str = ""
     retry_at: float | None = None
 
@@ -83,7 +85,7 @@ class SyncEngine:
                 failures = 0
             if (state != told or state.changed) and not self._stopping:
                 self._listener(state)
-                told = replace(state, changed=False)
+                told = replace(state, changed=False, replaced=False)
             self._wake.wait(wait)
 
     def _step(self) -> SyncState:
@@ -97,7 +99,7 @@ class SyncEngine:
         except CursorExpiredError:
             self._mirror.reset()
             self._wake.set()
-            return SyncState(reached=True, changed=True)
+            return SyncState(reached=True, changed=True, replaced=True)
         except ServerUnreachableError as error:
             return SyncState(reached=False, changed=changed, sentence=str(error))
         except ServerRefusedError as error:

@@ -12,6 +12,7 @@ from sonoteca_desktop.transfers.control import Control
 from sonoteca_desktop.transfers.download import Download, Landed, Wanted, find_landed
 from sonoteca_desktop.transfers.entry import Entry
 from sonoteca_desktop.transfers.journal import Row
+from sonoteca_desktop.transfers.libraries import check_is_from
 from sonoteca_desktop.transfers.making import Making, Order
 from sonoteca_desktop.transfers.plan import BodyChangedError, Kind, PreparingError
 from sonoteca_desktop.transfers.rangecache import RangeCache
@@ -55,7 +56,11 @@ class Carrier:
         with self._connections.one(control):
             if entry.row.kind is Kind.UPLOAD:
                 return self._send(entry, control)
-            return self._fetch(entry, control)
+            try:
+                return self._fetch(entry, control)
+            except ServerRefusedError as refusal:
+                check_is_from(refusal, before=entry.row.library, now=self._client.library)
+                raise
 
     def commit(self, entry: Entry, position: int) -> None:
         """So many bytes are safe."""

@@ -70,6 +70,8 @@ ALTER TABLE transfers ADD COLUMN with_all INTEGER NOT NULL DEFAULT 0
     "ALTER TABLE transfers ADD COLUMN wish TEXT NOT NULL DEFAULT ''",
     # Of those of before nobody knows any more which file they were when they got their name.
     "ALTER TABLE transfers ADD COLUMN mark TEXT NOT NULL DEFAULT ''",
+    # Of those of before nobody knows any more which library they were asked of.
+    "ALTER TABLE transfers ADD COLUMN library TEXT NOT NULL DEFAULT ''",
 )
 _LIMIT = "limit"
 _AT_ONCE = "at once"
@@ -145,6 +147,8 @@ class Row:
     """What the server is to put together first, as it is asked for it; "" where that is nothing."""
     mark: str = ""
     """By what a file without a digest is known again, from just before it gets its name."""
+    library: str = ""
+    """What the server called the library when the transfer was added; "" when it had not yet."""
 
     @property
     def is_computed(self) -> bool:

@@ -21,6 +21,7 @@ from sonoteca_desktop.client import (
     ServerReplacedError,
     ServerUnreachableError,
 )
+from sonoteca_desktop.transfers.libraries import GONE, AnotherLibraryError
 from sonoteca_shared.errors import SonotecaError
 from sonoteca_shared.ranges import ByteRange, parse_content_range
 
@@ -316,9 +317,10 @@ def judge(error: SonotecaError, *, kind: Kind, corrupt: int = 0, bad_replies: in
         note = f"The server's replies make no sense: {error}"
         return Verdict(Event.FAIL if last else Event.WAIT, note, keep=False, bad_reply=True)
     if isinstance(error, ServerRefusedError):
-        return _judge_refusal(error)
-    if isinstance(error, (DiskFullError, PathBlockedError)):
-        return Verdict(Event.BLOCK, str(error), delay=LOOK_AGAIN)
+        return _judge_refusal(error, kind)
+    if isinstance(error, (DiskFullError, PathBlockedError, AnotherLibraryError)):
+        event = Event.WAIT if isinstance(error, AnotherLibraryError) else Event.BLOCK
+        return Verdict(event, str(error), delay=LOOK_AGAIN)
     if isinstance(error, (SourceChangedError, BodyChangedError)):
         return Verdict(Event.WAIT, str(error), keep=False)
     if isinstance(error, ServerUnreachableError):
@@ -341,7 +343,7 @@ def goes_on_without(error: Exception) -> bool:
 
 def way_on(refusal: ServerRefusedError) -> WayOn | None:
     """How an upload goes on at once after a refusal; None when it cannot, and `judge` decides."""
-    if refusal.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+    if refusal.status in GONE:
         # The server may have looked at the whole of it, and its answer been lost.
         return None if refusal.code in _FINAL else WayOn.ANEW
     if refusal.code == UNEXPLAINED:
@@ -360,7 +362,6 @@ _FINAL = frozenset({"not-a-wav", "name-taken"})
 _ELSEWHERE = frozenset({"offset-mismatch", "upload-final"})
 _AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.LOCKED, HTTPStatus.TOO_MANY_REQUESTS})
 _NEVER = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED})
-_GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.PRECONDITION_FAILED})
 
 
 def _is_unsatisfiable(error: SonotecaError, kind: Kind) -> bool:
@@ -377,7 +378,7 @@ def _is_mismatch(error: SonotecaError) -> bool:
     return isinstance(error, ServerRefusedError) and error.code == "digest-mismatch"
 
 
-def _judge_refusal(refusal: ServerRefusedError) -> Verdict:
+def _judge_refusal(refusal: ServerRefusedError, kind: Kind) -> Verdict:
     status = refusal.status
     if status == HTTPStatus.INSUFFICIENT_STORAGE:
         return Verdict(Event.BLOCK, str(refusal), delay=SERVER_FULL_WAIT)
@@ -388,4 +389,6 @@ def _judge_refusal(refusal: ServerRefusedError) -> Verdict:
         asked = min(refusal.retry_after or 0.0, LONGEST_OBEDIENCE)
         note = "The server is busy" if asked else f"The server has trouble ({refusal})"
         return Verdict(Event.WAIT, note, at_least=asked, whole_server=bool(asked))
-    return Verdict(Event.FAIL, str(refusal), keep=status not in _GONE)
+    # A part is not given up for that: somebody may bring back what it is a part of.
+    keep = kind is Kind.DOWNLOAD if status in GONE else status != HTTPStatus.PRECONDITION_FAILED
+    return Verdict(Event.FAIL, str(refusal), keep=keep)

@@ -75,6 +75,7 @@ class TransferQueue:
         begin: Callable[[], None] = lambda: None,
     ) -> None:
         self._journal = journal
+        self._client = client
         self._changed = changed
         self._prepare_worker = begin
         self._chance = random.SystemRandom()
@@ -230,6 +231,8 @@ class TransferQueue:
             self._changed()
 
     def _add(self, rows: list[Row]) -> list[int]:
+        for row in rows:
+            row.library = self._client.library
         keys = self._roster.add(rows)
         self._ask(Event.RETRY, set(keys))  # what was in the list before, and came to nothing
         return keys

@@ -71,8 +71,8 @@ def check_room(folder: Path, missing: int) -> None:
         free = shutil.disk_usage(folder).free
     if free < missing + SPARE_ROOM:
         raise DiskFullError(
-            f"Not enough room in {folder}: {_amount(free)} free, "
-            f"{_amount(missing + SPARE_ROOM)} needed"
+            f"Not enough room in {folder}: {_amount(free)} free, {_amount(missing)} needed, "
+            f"and {_amount(SPARE_ROOM)} are always left free"
         )
 
 

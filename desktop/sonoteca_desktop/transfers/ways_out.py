@@ -33,8 +33,9 @@ _BY_CODE: Final[Mapping[str, str]] = MappingProxyType(
         "archive-failed": "Look whether the links are right, then try again",
         "name-taken": "Give the file another name and upload that",
         "too-large": "Cut it into parts and upload those",
-        "not-found": "It left the library: remove it from the list",
-        "object-missing": "It left the library: remove it from the list",
+        "not-found": "It left the library: remove it, or try again if it is back",
+        "object-missing": "It left the library: remove it, or try again if it is back",
+        "another-library": "It goes on when the library of before is back",
         "blob-damaged": "Have it restored on the server, then try again",
         "blob-missing": "Have it restored on the server, then try again",
     }

@@ -86,7 +86,7 @@ def begin(connection: Connection) -> None:
     ours = select(facts).where(facts.c.name.in_(("library", "counter")))
     known = {row.name: row.value for row in connection.execute(ours)}
     if "library" not in known:
-        _set(connection, "library", _name())
+        _set(connection, "library", _new_name())
         _set(connection, "counter", counter)
     elif known.get("counter", counter) != counter:
         renew(connection)
@@ -94,10 +94,16 @@ def begin(connection: Connection) -> None:
 
 def renew(connection: Connection) -> None:
     """Begin the feed anew, as after a restore: every cursor that was given has expired."""
-    _set(connection, "library", _name())
+    _set(connection, "library", _new_name())
     _set(connection, "counter", _counter(connection))
     # Transaction numbers of another cluster may lie in our future.
     connection.execute(changes.update().where(changes.c.xid != 0).values(xid=0))
+
+
+def name(connection: Connection) -> str:
+    """The name of the library, which no other one has; a new one after a restore."""
+    found: str = connection.execute(_LIBRARY).scalar_one()
+    return found
 
 
 def append(connection: Connection, kind: str, subject: str, rev: int, at: str) -> int:
@@ -121,9 +127,7 @@ def append_many(
 
 def read(connection: Connection, since: FeedCursor | None, limit: int) -> FeedPage:
     """The changes after the cursor; without one, each sound's latest state once."""
-    library = connection.execute(
-        select(facts.c.value).where(facts.c.name == "library")
-    ).scalar_one()
+    library = name(connection)
     line = _line(connection)
     if since is None:
         since = FeedCursor(library, 0, line.end[0])
@@ -206,6 +210,7 @@ def was_set_back(connection: Connection) -> bool:
     return connection.execute(_WAS_SET_BACK).first() is not None
 
 
+_LIBRARY = select(facts.c.value).where(facts.c.name == "library")
 _A_DAY = timedelta(days=1)
 _SET_BACK = "clock-set-back"
 _LATEST = select(sounds.c.created).order_by(sounds.c.seq.desc()).limit(1)
@@ -242,7 +247,7 @@ def _line(connection: Connection) -> _Line:
     return _Line((changes.c.seq,), (newest,))
 
 
-def _name() -> str:
+def _new_name() -> str:
     return new_id().replace("-", "")
 
 

@@ -46,6 +46,7 @@ from sonoteca_server.wire.errors import (
 from sonoteca_server.wire.intake import close_writing, drop_body
 from sonoteca_server.wire.problems import problem, status_of
 from sonoteca_server.wire.turns import Turns
+from sonoteca_shared import routes
 from sonoteca_shared.errors import NotFoundError, SonotecaError
 
 JSON = "application/json"
@@ -128,6 +129,7 @@ class Handler(RequestHandler):
 
     def set_default_headers(self) -> None:
         self.set_header("Server", "Sonoteca")
+        self.set_header(routes.LIBRARY, self.settings["library"])
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "private, no-cache")
         self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
