@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,26 +10,16 @@ import pytest
 from sonoteca_desktop.transfers.queue import State
 from sonoteca_desktop.transfers.soundcache import SoundCache
 from tests.kit.desk import Desk
-from tests.kit.faults import FaultyServer, faulty_server
 
 DATA = random.Random(24).randbytes(8_000_000)
 
 
 @pytest.fixture
-def server() -> Iterator[FaultyServer]:
-    with faulty_server() as server:
-        yield server
-
-
-@pytest.fixture
-def desk(server: FaultyServer, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(server, tmp_path)
+def desk(desk: Desk, tmp_path: Path) -> Desk:
     desk.quit()
     desk.heard = SoundCache(tmp_path / "heard")
     desk.open()
-    yield desk
-    server.released.set()
-    desk.quit()
+    return desk
 
 
 def test_two_downloads_of_one_sound_at_once_both_arrive(desk: Desk) -> None:
