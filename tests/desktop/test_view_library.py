@@ -6,21 +6,16 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from sonoteca_desktop.models.sounds import Column
 from sonoteca_desktop.views.buttons import TextButton
 from sonoteca_desktop.views.commands import Command
 from sonoteca_desktop.views.connection import Connection, Reach
+from tests.kit.table import TAKES, cell, press, words
 from tests.kit.window import Parts, fill, opened, sound
 
-TAKES = [
-    sound("take1.wav", folder="day 1", number=1),
-    sound("take1.wav", folder="day 2", number=2),
-    sound("take1.wav", folder="day 3", number=3),
-    sound("Rain.wav", number=4, description="on a tin roof"),
-]
 _Q = Qt.Key
 
 pytestmark = pytest.mark.qt_log_ignore("This plugin does not support", extend=True)
@@ -36,22 +31,6 @@ def parts(qtbot: QtBot, tmp_path: Path) -> Iterator[Parts]:
 def empty(qtbot: QtBot, tmp_path: Path) -> Iterator[Parts]:
     with opened(qtbot, tmp_path) as parts:
         yield parts
-
-
-def press(qtbot: QtBot, widget: QWidget, *keys: Qt.Key) -> None:
-    for key in keys:
-        qtbot.keyClick(widget, key)
-
-
-def words(parts: Parts, name: str) -> str:
-    label = parts.window.findChild(QLabel, name)
-    assert isinstance(label, QLabel)
-    return label.text()
-
-
-def cell(parts: Parts, row: int, column: Column) -> QPoint:
-    table = parts.window.library.table
-    return table.visualRect(parts.sounds.index(row, column)).center()
 
 
 # ---- playing

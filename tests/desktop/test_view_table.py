@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from sonoteca_desktop.models.sounds import Column
-from tests.desktop.test_view_library import TAKES, cell, press, words
+from tests.kit.table import TAKES, cell, press, words
 from tests.kit.window import Parts, opened
 
 _Q = Qt.Key
